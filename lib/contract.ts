@@ -1,0 +1,28 @@
+import type { z } from "zod";
+
+/** What a service promises about one action: the single source for validation, types, routes and OpenAPI. */
+export interface ActionContract {
+  /** One line for the API document. */
+  summary: string;
+  params: z.ZodType;
+  result: z.ZodType;
+  /** OAuth scope the caller's token must carry; absent = internal, never published over HTTP. */
+  scope?: string;
+  /** Route published by the gateway below `/v1`, e.g. `"GET /devices/:deviceId"`. */
+  rest?: string;
+  /** HTTP status of success. @default 200 */
+  status?: 200 | 201 | 202 | 204;
+}
+
+export interface ServiceContract {
+  name: string;
+  actions: Record<string, ActionContract>;
+}
+
+/** Identity function that keeps literal types. */
+export const defineContract = <const C extends ServiceContract>(contract: C): C => contract;
+
+/** `{ name: "device-registry", actions: { get } }` → `{ "device-registry.get": … }`. */
+export type ActionsOf<C extends ServiceContract> = {
+  [K in keyof C["actions"] & string as `${C["name"]}.${K}`]: C["actions"][K];
+};

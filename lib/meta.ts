@@ -1,0 +1,11 @@
+/** Tenant of calls that carry no credential yet: the one that first start creates. */
+export const DEFAULT_TENANT = "default";
+
+/** Who is acting, as established once by the gateway or an edge and carried along every call. */
+export interface Meta {
+  /** Tenant of the credential; never taken from a parameter. */
+  tenantId?: string;
+}
+
+/** The tenant every query begins with. */
+export const tenantOf = (ctx: { meta: Meta }): string => ctx.meta.tenantId ?? DEFAULT_TENANT;

@@ -1,0 +1,29 @@
+import { z } from "zod";
+
+/** Device identifier, unique per tenant; appears in topics and paths. */
+export const DeviceId = z
+  .string()
+  .regex(/^[A-Za-z0-9._:-]{1,128}$/, "must be 1 to 128 characters of A-Z a-z 0-9 . _ : -")
+  .meta({ id: "DeviceId", example: "boiler-7" });
+
+/** Tenant identifier; never taken from a parameter, always from the credential. */
+export const TenantId = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "must be 1 to 63 characters of a-z 0-9 -, beginning with a letter or digit")
+  .meta({ id: "TenantId", example: "default" });
+
+/** Instant as RFC 3339, in answers always UTC (`Z`), microseconds where they are known. */
+export const Instant = z.iso
+  .datetime({ offset: true })
+  .max(40)
+  .meta({ id: "Instant", example: "2026-01-01T00:00:00Z" });
+
+/** Opaque place in a list, as a former page gave it. */
+export const Cursor = z.string().min(1).max(512).meta({ id: "Cursor" });
+
+/** Items of one page at most. */
+export const PAGE_ITEMS_MAX = 1000;
+
+/** One page of a list (`{items, nextCursor?}`); without `nextCursor` it is the last. */
+export const pageOf = <Item extends z.ZodType>(item: Item) =>
+  z.object({ items: z.array(item).max(10_000), nextCursor: Cursor.optional() });

@@ -1,0 +1,109 @@
+import { z } from "zod";
+import { defineContract } from "../../../lib/contract.ts";
+import type { Caller, Ctx, Mixin, TypedBroker } from "../../../lib/service.ts";
+import { defineService } from "../../../lib/service.ts";
+import { telemetryStore } from "../../../schemas/telemetry.ts";
+
+const thermostat = defineContract({
+  name: "thermostat",
+  actions: {
+    read: {
+      summary: "Read",
+      params: z.object({ id: z.string(), digits: z.int().default(1) }),
+      result: z.object({ celsius: z.number(), note: z.string().optional() }),
+    },
+    list: { summary: "List", params: z.object({}), result: z.array(z.object({ id: z.string() })) },
+  },
+});
+
+export async function calls(ctx: Ctx, broker: TypedBroker & Caller) {
+  const device = await ctx.call("device-registry.get", { deviceId: "boiler-7" });
+  const id: string = device.id;
+  // @ts-expect-error unknown action
+  await ctx.call("device-registry.gett", { deviceId: "boiler-7" });
+  // @ts-expect-error wrong parameter name
+  await ctx.call("device-registry.get", { devideId: "boiler-7" });
+  // @ts-expect-error not a property of the result
+  device.color;
+  // @ts-expect-error unknown channel
+  await broker.publish("telemetry.recieved", "{}");
+  // @ts-expect-error incomplete payload
+  await broker.publish("telemetry.received", { tenantId: "x" });
+  return id;
+}
+
+/** Complete and right: no error. */
+export const right = defineService(thermostat, {
+  settings: { offset: 0 },
+  state: () => ({ reads: 0 }),
+  methods: {
+    rounded(value: number, digits: number) {
+      return Number(value.toFixed(digits));
+    },
+  },
+  actions: {
+    async read(ctx) {
+      this.reads++;
+      ctx.params.digits.toFixed();
+      return { celsius: this.rounded(ctx.params.id.length, ctx.params.digits), note: "ok" };
+    },
+    list: () => [{ id: "a" }],
+  },
+});
+
+export const missing = defineService(thermostat, {
+  // @ts-expect-error "list" is not implemented
+  actions: { read: () => ({ celsius: 1 }) },
+});
+
+export const unknownAction = defineService(thermostat, {
+  actions: {
+    read: () => ({ celsius: 1 }),
+    list: () => [],
+    // @ts-expect-error not an action of the contract
+    lst: () => [],
+  },
+});
+
+export const misspeltParameter = defineService(thermostat, {
+  actions: {
+    // @ts-expect-error the parameter is `id`
+    read: async (ctx) => ({ celsius: ctx.params.idd.length }),
+    list: () => [],
+  },
+});
+
+export const wrongResult = defineService(thermostat, {
+  actions: {
+    // @ts-expect-error celsius is a number
+    read: async () => ({ celsius: "x" }),
+    list: () => [],
+  },
+});
+
+export const misspeltResult = defineService(thermostat, {
+  actions: {
+    // @ts-expect-error the optional field is `note`
+    async read() {
+      return { celsius: 1, noet: "x" };
+    },
+    // @ts-expect-error not a field of the items
+    list: () => [{ id: "a", nme: "b" }],
+  },
+});
+
+const clock: Mixin<{ now(): Date }> = { methods: { now: () => new Date() } };
+export const consumer = defineService(telemetryStore, {
+  mixins: [clock],
+  actions: {},
+  channels: {
+    "telemetry.received": {
+      group: "audit",
+      async handler(ctx) {
+        this.logger.info(ctx.params[0]?.deviceId ?? "", this.now());
+        // @ts-expect-error not a field of the message
+        ctx.params[0]?.devideId;
+      },
+    },
+  },
+});
