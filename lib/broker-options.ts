@@ -1,0 +1,25 @@
+import { join } from "node:path";
+import type { BrokerOptions } from "moleculer";
+import { channelMiddlewares } from "./channels/middlewares.ts";
+import { SqliteFactsAdapter } from "./channels/sqlite-facts.ts";
+import type { Config } from "./config.ts";
+import { settingsMiddleware } from "./service-settings.ts";
+
+/** The broker of one process: which engine stands behind which port is decided here and nowhere else. */
+export function brokerOptions(config: Config): BrokerOptions {
+  const facts = new SqliteFactsAdapter({
+    file: join(config.DATA_DIR, "facts.db"),
+    synchronous: config.SQLITE_SYNCHRONOUS,
+    pendingMax: config.CHANNEL_PENDING_MAX,
+    retentionMs: config.CHANNEL_RETENTION_HOURS * 3_600_000,
+  });
+  return {
+    logLevel: config.LOG_LEVEL,
+    // Parameters are parsed by defineService.
+    validator: false,
+    // Dependencies are looked for this often; Moleculer's second would be most of the time to start.
+    dependencyInterval: 10,
+    metrics: { enabled: true, reporter: [] },
+    middlewares: [settingsMiddleware(config), ...channelMiddlewares({ facts })],
+  };
+}

@@ -1,0 +1,97 @@
+import { z } from "zod";
+import { nearest } from "./edit-distance.ts";
+
+const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
+const count = (fallback: number, min: number, max: number) =>
+  z.coerce.number().int().min(min).max(max).default(fallback);
+const flag = z
+  .enum(["0", "1", "false", "true"])
+  .default("0")
+  .transform((value) => value === "1" || value === "true");
+
+const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
+
+/** Every variable the platform reads, with its limits and default. An empty environment is a complete one. */
+const Variables = z.object({
+  /** Address that HTTP and MQTT listen on; other than loopback only with INSECURE_LISTEN. */
+  HOST: z.string().min(1).max(255).default("127.0.0.1"),
+  /** Listen beyond loopback although REST asks for no credential yet. Warned of at every start. */
+  INSECURE_LISTEN: flag,
+  HTTP_PORT: port(3000),
+  MQTT_PORT: port(1883),
+  MQTT_WS_PORT: port(8083),
+  /** Folder of the embedded engines' files. */
+  DATA_DIR: z.string().min(1).max(4096).default("./data"),
+  /** FULL survives power loss; NORMAL the death of the process only. */
+  SQLITE_SYNCHRONOUS: z.enum(["FULL", "NORMAL"]).default("FULL"),
+  LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace"]).default("info"),
+  /** Seconds that a stop may take until the process ends all the same. */
+  STOP_TIMEOUT_SECONDS: count(5, 1, 300),
+
+  HTTP_BODY_BYTES_MAX: count(1_048_576, 1024, 104_857_600),
+  /** Requests of one address in one window; above it 429. */
+  HTTP_RATE_LIMIT: count(1000, 1, 1_000_000),
+  HTTP_RATE_WINDOW_SECONDS: count(10, 1, 3600),
+
+  MQTT_PACKET_BYTES_MAX: count(262_144, 1024, 268_435_455),
+  MQTT_CONNECTIONS_MAX: count(10_000, 1, 1_000_000),
+  MQTT_KEEP_ALIVE_SECONDS_MAX: count(300, 5, 65_535),
+  MQTT_SESSION_SECONDS_MAX: count(604_800, 0, 31_536_000),
+  MQTT_RECEIVE_MAXIMUM: count(1000, 1, 65_535),
+
+  /** Messages that may wait for a commit of the channel; above it an edge answers "quota exceeded". */
+  CHANNEL_PENDING_MAX: count(20_000, 100, 1_000_000),
+  /** Messages that a consumer takes in one call and commits at once. */
+  CONSUMER_BATCH_MAX: count(500, 1, 10_000),
+  /** Days that a channel keeps messages that every group has read. */
+  CHANNEL_RETENTION_HOURS: count(168, 1, 87_600),
+  /** Rejected messages kept per tenant; the oldest go first. */
+  REJECTED_MESSAGES_MAX: count(10_000, 1, 10_000_000),
+  /** Metrics that one device may have. */
+  METRICS_PER_DEVICE_MAX: count(1000, 1, 10_000),
+});
+
+export type Config = Readonly<z.output<typeof Variables>>;
+
+/** Variables that later engines take; naming one today is an error rather than silence. */
+const NOT_YET = ["KAFKA_BROKERS", "RABBITMQ_URL", "MONGO_URL", "MQTT_URL", "TRANSPORTER", "MQTT_TLS_PORT", "ISSUER"];
+
+/**
+ * Reads the environment once, at start-up.
+ *
+ * @throws ConfigError naming every wrong variable, and every unknown one that is one edit away from a known one.
+ */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const known = Object.keys(Variables.shape);
+  // An empty value means "not set", as in a compose file's `${NAME:-}`.
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ""));
+  const parsed = Variables.safeParse(given);
+  const problems = parsed.success
+    ? []
+    : parsed.error.issues.map(
+        (issue) => `${issue.path.join(".")}: ${issue.message} (is ${JSON.stringify(given[String(issue.path[0])])})`,
+      );
+  for (const name of Object.keys(given)) {
+    if (known.includes(name)) continue;
+    if (NOT_YET.includes(name)) problems.push(`${name}: this version has the embedded engines only`);
+    else {
+      const meant = nearest(name, [...known, ...NOT_YET]);
+      if (meant) problems.push(`${name}: unknown, did you mean ${meant}?`);
+    }
+  }
+  if (parsed.success && !LOOPBACK.test(parsed.data.HOST) && !parsed.data.INSECURE_LISTEN)
+    problems.push(
+      `HOST: ${parsed.data.HOST} is not loopback, and REST asks for no credential yet; INSECURE_LISTEN=1 allows it`,
+    );
+  if (problems.length > 0 || !parsed.success) throw new ConfigError(problems);
+  return Object.freeze(parsed.data);
+}
+
+/** The environment is wrong; the message has one line per variable. */
+export class ConfigError extends Error {
+  override name = "ConfigError";
+
+  constructor(problems: string[]) {
+    super(`invalid environment: ${problems.join("; ")}`);
+  }
+}

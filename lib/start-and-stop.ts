@@ -1,0 +1,45 @@
+import type { Middleware, ServiceBroker, ServiceSchema } from "moleculer";
+
+type Started = (this: unknown) => unknown;
+
+/**
+ * A service that cannot start ends the process with one line that says why, and exit code 1: a platform with a part
+ * missing would accept what it cannot keep.
+ */
+export const exitOnFailedStart: Middleware = {
+  name: "ExitOnFailedStart",
+  serviceCreating(_service: unknown, schema: ServiceSchema) {
+    const handlers = [schema.started ?? []].flat() as unknown as Started[];
+    schema.started = async function (this: unknown) {
+      try {
+        for (const handler of handlers) await handler.call(this);
+      } catch (error) {
+        exitWith(`${schema.name}: ${(error as Error).message}`);
+      }
+    };
+  },
+} as Middleware;
+
+/** Prints one line on standard error and ends the process with code 1. */
+export function exitWith(message: string): never {
+  process.stderr.write(`ganglion: ${message.replaceAll(/\s*\n\s*/g, "; ")}\n`);
+  process.exit(1);
+}
+
+/** Prints `ready http://… mqtt://…` with every address that a service of this process listens on. */
+export function announceReady(broker: ServiceBroker): void {
+  const urls = broker.services.flatMap((service) => (service as { listening?: string[] }).listening ?? []);
+  const order = (url: string) => ["http:", "mqtt:", "ws:"].indexOf(new URL(url).protocol);
+  process.stdout.write(`ready ${urls.sort((a, b) => order(a) - order(b)).join(" ")}\n`);
+}
+
+/** A drain that hangs is cut off: what was not acknowledged by then is the sender's to repeat. */
+export function limitStop(seconds: number): void {
+  const cut = () =>
+    setTimeout(() => {
+      process.stderr.write(`ganglion: stopping took longer than ${seconds} s\n`);
+      process.kill(process.pid, "SIGKILL");
+    }, seconds * 1000).unref();
+  process.once("SIGTERM", cut);
+  process.once("SIGINT", cut);
+}

@@ -1,0 +1,34 @@
+import { existsSync } from "node:fs";
+import type { BrokerOptions } from "moleculer";
+import { brokerOptions } from "./lib/broker-options.ts";
+import { type Config, readConfig } from "./lib/config.ts";
+import { holdDataDirectory } from "./lib/data-directory.ts";
+import { announceReady, exitOnFailedStart, exitWith, limitStop } from "./lib/start-and-stop.ts";
+
+/** Everything that may be wrong before a broker exists ends here, in one line. */
+function prepare(): Config {
+  try {
+    if (existsSync(".env")) process.loadEnvFile(".env");
+    const config = readConfig(process.env);
+    holdDataDirectory(config.DATA_DIR);
+    return config;
+  } catch (error) {
+    return exitWith((error as Error).message);
+  }
+}
+
+const config = prepare();
+limitStop(config.STOP_TIMEOUT_SECONDS);
+const options = brokerOptions(config);
+
+export default {
+  ...options,
+  middlewares: [exitOnFailedStart, ...(options.middlewares ?? [])],
+  started(broker) {
+    if (config.INSECURE_LISTEN)
+      broker.logger.warn("INSECURE_LISTEN: REST asks for no credential and may be reached from other machines.", {
+        host: config.HOST,
+      });
+    announceReady(broker);
+  },
+} satisfies BrokerOptions;

@@ -1,0 +1,18 @@
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const found = (command: string) => spawnSync("which", [command]).status === 0;
+
+/** What some tests need beyond Node; the reason is shown where they are skipped, and `test/skips.json` lists them. */
+export const requirements = {
+  recordings: {
+    reason: "needs ../shared/data",
+    met: () => existsSync(fileURLToPath(new URL("../../../shared/data/mqtt_env_3dev.jsonl.gz", import.meta.url))),
+  },
+  mosquitto: { reason: "needs mosquitto's clients", met: () => found("mosquitto_pub") },
+} as const;
+
+/** The `skip` option of a test: the reason where the requirement isn't met, else false. */
+export const unless = (name: keyof typeof requirements): string | false =>
+  requirements[name].met() ? false : requirements[name].reason;

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ConfigError, readConfig } from "../../../lib/config.ts";
+
+test("an empty environment is a complete one: loopback, the documented ports, FULL durability", () => {
+  const config = readConfig({});
+  assert.ok(Object.isFrozen(config));
+  assert.partialDeepStrictEqual(config, {
+    HOST: "127.0.0.1",
+    HTTP_PORT: 3000,
+    MQTT_PORT: 1883,
+    MQTT_WS_PORT: 8083,
+    DATA_DIR: "./data",
+    SQLITE_SYNCHRONOUS: "FULL",
+  });
+});
+
+test("every wrong variable is named in one message", () => {
+  assert.throws(
+    () => readConfig({ HTTP_PORT: "70000", SQLITE_SYNCHRONOUS: "OFF", MQTT_PORT: "x", HOST: "0.0.0.0" }),
+    (error: Error) => {
+      assert.ok(error instanceof ConfigError);
+      for (const name of ["HTTP_PORT", "SQLITE_SYNCHRONOUS", "MQTT_PORT"])
+        assert.match(error.message, new RegExp(name));
+      return true;
+    },
+  );
+});
+
+for (const [wrong, meant] of [
+  ["HTTP_PROT", "HTTP_PORT"],
+  ["DATADIR", "DATA_DIR"],
+  ["KAFKA_BROKER", "KAFKA_BROKERS"],
+  ["MQTTT_PORT", "MQTT_PORT"],
+] as const) {
+  test(`${wrong}, one edit away from ${meant}, is refused`, () => {
+    assert.throws(() => readConfig({ [wrong]: "1" }), new RegExp(`${wrong}: unknown, did you mean ${meant}\\?`));
+  });
+}
+
+test("other people's variables are left alone", () => {
+  assert.equal(readConfig({ PATH: "/bin", HOME: "/", PORT: "1", npm_config_cache: "x" }).HTTP_PORT, 3000);
+});
+
+test("an engine that this version lacks is refused rather than ignored", () => {
+  assert.throws(() => readConfig({ MONGO_URL: "mongodb://127.0.0.1" }), /MONGO_URL/);
+});
+
+for (const host of ["0.0.0.0", "::", "192.168.1.5", "example.org"]) {
+  test(`HOST ${host} is refused without INSECURE_LISTEN`, () => {
+    assert.throws(() => readConfig({ HOST: host }), /HOST: .*INSECURE_LISTEN=1/);
+    assert.equal(readConfig({ HOST: host, INSECURE_LISTEN: "1" }).HOST, host);
+  });
+}
+
+for (const host of ["127.0.0.1", "127.8.8.8", "::1", "localhost"]) {
+  test(`HOST ${host} is loopback`, () => assert.equal(readConfig({ HOST: host }).HOST, host));
+}
