@@ -10,6 +10,7 @@ export const TEXT_VALUE_BYTES_MAX = 1024;
 export const MetricName = z.string().min(1).max(128);
 export const MetricValue = z.union([z.number(), z.boolean(), z.string().max(TEXT_VALUE_BYTES_MAX)]);
 export const MetricValues = z.record(MetricName, MetricValue);
+export type MetricValue = z.infer<typeof MetricValue>;
 export type MetricValues = z.infer<typeof MetricValues>;
 
 /**

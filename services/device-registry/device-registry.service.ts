@@ -4,6 +4,7 @@ import { cursorOf, placeOf } from "../../lib/cursor.ts";
 import { tenantOf } from "../../lib/meta.ts";
 import { defineService } from "../../lib/service.ts";
 import { documentStore } from "../../mixins/document-store.mixin.ts";
+import { DeviceId } from "../../schemas/common.ts";
 import { deviceRegistry } from "../../schemas/device-registry.ts";
 import { digestOf, newSecret } from "./credential.ts";
 import { type DeviceDocument, deviceModel, keyOf } from "./device.model.ts";
@@ -11,6 +12,8 @@ import { deviceOf } from "./device.ts";
 import { CredentialRefusedError, DeviceExistsError, DeviceNotFoundError } from "./errors.ts";
 
 const DUPLICATE_KEY = 11_000;
+/** What its cursors are bound to. */
+const LIST = "devices";
 
 export default defineService(deviceRegistry, {
   mixins: [documentStore],
@@ -49,7 +52,7 @@ export default defineService(deviceRegistry, {
     async list(ctx) {
       const { cursor, limit } = ctx.params;
       const tenantId = tenantOf(ctx);
-      const after = cursor === undefined ? undefined : placeOf<string>(cursor, "devices");
+      const after = cursor === undefined ? undefined : placeOf(cursor, LIST, DeviceId);
       const found = await this.devices
         .find({ tenantId, ...(after === undefined ? {} : { deviceId: { $gt: after } }) })
         .sort({ deviceId: 1 })
@@ -59,7 +62,7 @@ export default defineService(deviceRegistry, {
       const last = page.at(-1);
       return {
         items: page.map(deviceOf),
-        ...(found.length > limit && last ? { nextCursor: cursorOf(last.deviceId, "devices") } : {}),
+        ...(found.length > limit && last ? { nextCursor: cursorOf(last.deviceId, LIST) } : {}),
       };
     },
 

@@ -1,0 +1,20 @@
+import { Errors } from "moleculer";
+
+/** 422: a reading that no store can ever keep, so that trying again is pointless; `data` says which and why. */
+export class ReadingRefusedError extends Errors.MoleculerClientError {
+  constructor(tenantId: string, deviceId: string, field: string, reason: string) {
+    super(`Reading of device '${deviceId}' refused: ${field} ${reason}.`, 422, "READING_REFUSED", {
+      tenantId,
+      deviceId,
+      field,
+      reason,
+    });
+  }
+}
+
+/** 422 naming the parameter that cannot be used, as the parsing of parameters reports it. */
+export class ParameterError extends Errors.ValidationError {
+  constructor(field: string, message: string) {
+    super("Invalid parameters.", "VALIDATION_ERROR", [{ field, message }]);
+  }
+}

@@ -1,0 +1,94 @@
+import type { AggregateFunction, MetricValue, MetricValues, TelemetryReceived } from "../../../schemas/telemetry.ts";
+
+/**
+ * Keeps every reading once, by (tenant, device, ts, seq). All instants are microseconds since 1970 as integers; every
+ * range is half-open, [from, to), and without `from` or `to` unbounded on that side.
+ *
+ * Values come back as they were given: a boolean as a boolean, a text as a text, a number as the same double. (Text is
+ * UTF-8: a lone surrogate comes back as U+FFFD.)
+ *
+ * Methods reject with `EngineUnavailableError` while the engine cannot do its work (disk full, I/O error, busy,
+ * closed): the same call may succeed later.
+ */
+export interface ReadingStore {
+  /**
+   * Stores the readings of all messages, or none. Resolves when they are durable; readings that are there already are
+   * left as they are and counted.
+   *
+   * @throws ReadingRefusedError (not retryable) naming the device and the metric that can never be stored.
+   */
+  write(batch: readonly TelemetryReceived[]): Promise<WriteResult>;
+
+  /** A page of readings by (ts, seq). With `metrics` only readings that have one of them, and only those values. */
+  range(query: RangeQuery): Promise<StoredReading[]>;
+
+  /**
+   * A page of intervals that hold a value, aggregated per metric. Intervals begin at multiples of `intervalMicros`
+   * since 1970; of an interval that reaches beyond [from, to) only the readings inside count.
+   *
+   * | function | values that it takes | result |
+   * |---|---|---|
+   * | count | all | number |
+   * | first, last | all, by (ts, seq) | the value, of its own type |
+   * | avg, min, max, sum | numbers, and booleans as 0 and 1; text is ignored | number |
+   *
+   * A function is left out where no value is for it, or where the result is beyond the doubles. avg and sum are
+   * compensated (Kahan, Babuska, Neumaier), not added up blindly.
+   */
+  aggregate(query: AggregateQuery): Promise<IntervalAggregate[]>;
+
+  /** Whether a reading of the device is stored. */
+  has(device: DeviceKey): Promise<boolean>;
+
+  close(): Promise<void>;
+}
+
+export interface WriteResult {
+  /** Readings that were new. */
+  stored: number;
+  /** Readings that were there already, or twice in the batch. */
+  duplicates: number;
+}
+
+export interface DeviceKey {
+  tenantId: string;
+  deviceId: string;
+}
+
+interface Selection extends DeviceKey {
+  /** Included. */
+  from?: number | undefined;
+  /** Excluded. */
+  to?: number | undefined;
+  /** Left out: every metric. A metric that the device never had is no error. */
+  metrics?: readonly string[] | undefined;
+  order: "asc" | "desc";
+  /** Items of the page at most. */
+  limit: number;
+}
+
+export interface RangeQuery extends Selection {
+  /** Key of the former page's last reading: the page begins behind it, in `order`. */
+  after?: { ts: number; seq: number } | undefined;
+}
+
+export interface AggregateQuery extends Selection {
+  intervalMicros: number;
+  functions: readonly AggregateFunction[];
+  /** Start of the former page's last interval: the page begins behind it, in `order`. */
+  afterStart?: number | undefined;
+}
+
+export interface StoredReading {
+  ts: number;
+  seq: number;
+  values: MetricValues;
+}
+
+export type MetricAggregate = Partial<Record<AggregateFunction, MetricValue>>;
+
+export interface IntervalAggregate {
+  start: number;
+  end: number;
+  metrics: Record<string, MetricAggregate>;
+}

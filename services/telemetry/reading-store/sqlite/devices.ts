@@ -1,0 +1,81 @@
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { ReadingRefusedError } from "../../errors.ts";
+import type { DeviceKey } from "../reading-store.ts";
+import { RecentMap } from "./recent-map.ts";
+
+/** A device as the writer knows it. Slots are given once and never change, so that a known one is never wrong. */
+export interface Device extends DeviceKey {
+  dev: number;
+  /** Metric name → slot. */
+  slots: Map<string, number>;
+}
+
+/** Numbers of devices and slots of their metrics, for use inside a write transaction. */
+export class Devices {
+  readonly #metricsMax: number;
+  readonly #known: RecentMap<Device>;
+  /** What the open transaction taught, and a rollback makes untrue. */
+  readonly #learnt = new Set<string>();
+  readonly #find: StatementSync;
+  readonly #add: StatementSync;
+  readonly #metrics: StatementSync;
+  readonly #addMetric: StatementSync;
+
+  constructor(db: DatabaseSync, options: { metricsPerDeviceMax: number; cachedDevicesMax: number }) {
+    this.#metricsMax = options.metricsPerDeviceMax;
+    this.#known = new RecentMap(options.cachedDevicesMax);
+    this.#find = db.prepare("SELECT dev FROM device WHERE tenant = ? AND id = ?");
+    this.#add = db.prepare("INSERT INTO device(tenant, id) VALUES(?, ?) RETURNING dev");
+    this.#metrics = db.prepare("SELECT name, slot FROM metric WHERE dev = ?");
+    this.#addMetric = db.prepare("INSERT INTO metric(dev, slot, name) VALUES(?, ?, ?)");
+  }
+
+  of(tenantId: string, deviceId: string): Device {
+    const key = `${tenantId}/${deviceId}`;
+    const known = this.#known.get(key);
+    if (known) return known;
+    const row = this.#find.get(tenantId, deviceId) ?? this.#add.get(tenantId, deviceId);
+    const device = { tenantId, deviceId, dev: Number(row?.["dev"]), slots: new Map<string, number>() };
+    this.#readSlots(device);
+    this.#learnt.add(key);
+    this.#known.set(key, device);
+    return device;
+  }
+
+  /**
+   * The slot of a metric that `device.slots` does not show: another process may have given it one, else it gets the next.
+   *
+   * @throws ReadingRefusedError when the device has as many metrics as it may.
+   */
+  slotOf(device: Device, metric: string): number {
+    // As SQLite keeps it, so that a name with a lone surrogate is found again.
+    const name = metric.toWellFormed();
+    const known = device.slots.get(name);
+    if (known !== undefined) return known;
+    this.#learnt.add(`${device.tenantId}/${device.deviceId}`);
+    this.#readSlots(device);
+    const given = device.slots.get(name);
+    if (given !== undefined) return given;
+    const slot = device.slots.size;
+    if (slot >= this.#metricsMax) {
+      const reason = `is one more than the ${this.#metricsMax} metrics that a device may have`;
+      throw new ReadingRefusedError(device.tenantId, device.deviceId, `metric ${JSON.stringify(metric)}`, reason);
+    }
+    this.#addMetric.run(device.dev, slot, name);
+    device.slots.set(name, slot);
+    return slot;
+  }
+
+  committed(): void {
+    this.#learnt.clear();
+  }
+
+  rolledBack(): void {
+    for (const key of this.#learnt) this.#known.delete(key);
+    this.#learnt.clear();
+  }
+
+  #readSlots(device: Device): void {
+    for (const { name, slot } of this.#metrics.iterate(device.dev)) device.slots.set(String(name), Number(slot));
+  }
+}

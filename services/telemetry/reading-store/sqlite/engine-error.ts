@@ -1,0 +1,15 @@
+import { EngineUnavailableError } from "../../../../lib/channels/errors.ts";
+
+/** SQLITE_TOOBIG, SQLITE_CONSTRAINT, SQLITE_MISMATCH: the data's fault, now and ever. */
+const DATA_ERRORS = [18, 19, 20];
+
+/**
+ * Anything else that SQLite reports is an outage (busy, disk full, I/O error, read-only, corrupt, closed): what could
+ * not be stored waits, rather than being taken for poison.
+ */
+export function engineError(error: unknown): unknown {
+  const { code, errcode } = error as { code?: string; errcode?: number };
+  const sqlite = code === "ERR_SQLITE_ERROR" && !DATA_ERRORS.includes(Number(errcode) & 0xff);
+  if (!sqlite && code !== "ERR_INVALID_STATE") return error;
+  return new EngineUnavailableError("The reading store is unavailable.", { cause: error });
+}
