@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { SqliteReadingStore } from "../../../services/telemetry/reading-store/sqlite.ts";
-import { DEVICE } from "./suite.ts";
+import { DEVICE } from "./suite/subject.ts";
 import { BATCH } from "./writing-child.ts";
 
 const child = fileURLToPath(new URL("./writing-child.ts", import.meta.url));

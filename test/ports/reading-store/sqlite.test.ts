@@ -9,7 +9,8 @@ import {
   SqliteReadingStore,
   type SqliteReadingStoreOptions,
 } from "../../../services/telemetry/reading-store/sqlite.ts";
-import { DEVICE, FUNCTIONS, message, readingStoreSuite } from "./suite.ts";
+import { DEVICE, FUNCTIONS, message } from "./suite/subject.ts";
+import { readingStoreSuite } from "./suite.ts";
 
 function folderOf(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), "reading-store-"));

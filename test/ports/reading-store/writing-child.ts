@@ -1,5 +1,5 @@
 import { SqliteReadingStore } from "../../../services/telemetry/reading-store/sqlite.ts";
-import { DEVICE, message } from "./suite.ts";
+import { DEVICE, message } from "./suite/subject.ts";
 
 /** Readings of each batch of the child. */
 export const BATCH = 50;

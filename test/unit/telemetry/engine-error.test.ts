@@ -32,8 +32,12 @@ for (const [name, code] of Object.entries({
   SQLITE_MISMATCH: 20,
 })) {
   test(`${name} is the data's fault and no outage`, () => {
-    const error = sqlite(code);
-    assert.equal(engineError(error), error);
+    const cause = sqlite(code);
+    const error = engineError(cause) as { type: string; retryable: boolean; outage?: boolean; cause: unknown };
+    assert.deepEqual(
+      [error.type, error.retryable, error.outage, error.cause],
+      ["READING_REFUSED", false, undefined, cause],
+    );
   });
 }
 

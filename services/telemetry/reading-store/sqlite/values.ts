@@ -41,8 +41,12 @@ export function valueSql(slot: number): string {
 }
 
 /** SQL expression of the value as a number: booleans as 0 and 1, NULL for text. */
-export const numberSql = (slot: number): string =>
-  `CASE typeof(${valueSql(slot)}) WHEN 'real' THEN ${valueSql(slot)} WHEN 'blob' THEN ${valueSql(slot)} = x'01' END`;
+export function numberSql(slot: number): string {
+  if (slot < COLUMNS.length)
+    return `CASE typeof(v${slot}) WHEN 'real' THEN v${slot} WHEN 'blob' THEN v${slot} = x'01' END`;
+  const path = `'$."${slot}"'`;
+  return `CASE json_type(more, ${path}) WHEN 'real' THEN json_extract(more, ${path}) WHEN 'true' THEN 1 WHEN 'false' THEN 0 END`;
+}
 
 /** SQL condition: the reading has a value in one of the slots. Nested, because SQLite limits the depth of an OR. */
 export function anyValueSql(slots: readonly number[]): string {

@@ -1,0 +1,24 @@
+import type { TestContext } from "node:test";
+import type { AggregateFunction, MetricValues, TelemetryReceived } from "../../../../schemas/telemetry.ts";
+import type { RangeQuery, ReadingStore } from "../../../../services/telemetry/reading-store/reading-store.ts";
+
+/** An empty store of its own for each test; `reopen` closes it and opens what it stored again. */
+export type OpenStore = (
+  t: TestContext,
+  options?: { metricsPerDeviceMax?: number },
+) => Promise<{ store: ReadingStore; reopen(): Promise<ReadingStore> }>;
+
+export const FUNCTIONS: AggregateFunction[] = ["avg", "min", "max", "sum", "count", "first", "last"];
+export const DEVICE = { tenantId: "default", deviceId: "boiler-7" };
+export const T0 = Date.UTC(2026, 0, 1) * 1000;
+export const SECOND = 1_000_000;
+
+/** A message of one reading, by default of `DEVICE`. */
+export const message = (ts: number, seq: number, values: MetricValues, device = DEVICE): TelemetryReceived => ({
+  ...device,
+  messageId: `${ts}/${seq}`,
+  receivedAt: ts,
+  readings: [{ ts, seq, values }],
+});
+
+export const all: RangeQuery = { ...DEVICE, order: "asc", limit: 10_000 };
