@@ -1,0 +1,12 @@
+/** Where a group goes on: the next message it takes, or the first one not older than a time. */
+export type SeekTarget = { position: number } | { time: Date };
+
+/** What operators may ask and order; channel names without prefix. */
+export interface FactsAdmin {
+  /** Position of the next message that the group will take. @throws GroupNotFoundError */
+  position(channel: string, group: string): Promise<number>;
+  /** Messages that the group has not committed yet. @throws GroupNotFoundError */
+  lag(channel: string, group: string): Promise<number>;
+  /** Replays from there; a running consumer goes there after its current batch. @throws GroupNotFoundError */
+  seek(channel: string, group: string, target: SeekTarget): Promise<void>;
+}
