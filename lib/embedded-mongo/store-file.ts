@@ -1,0 +1,151 @@
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import mongodb from "mongodb";
+import { Catalog } from "./catalog.ts";
+import { serverError } from "./errors.ts";
+
+/** Format of the file, in SQLite's `user_version`. */
+const FORMAT = 1;
+/** "Gngl", in SQLite's `application_id`. */
+const APPLICATION_ID = 0x476e676c;
+const SQLITE_BUSY = 5;
+const SQLITE_FULL = 13;
+
+export interface StoreFileOptions {
+  /** FULL survives power loss; NORMAL the death of the process only. */
+  synchronous: "FULL" | "NORMAL";
+  /** How long a write waits for a writer in another process. It blocks the event loop. */
+  busyTimeoutMs: number;
+  /** Prepared statements kept. */
+  statementsMax: number;
+}
+
+/** One SQLite file: statements, transactions, and the catalog of collections in it. */
+export class StoreFile {
+  readonly catalog: Catalog;
+  readonly #database: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+  readonly #statementsMax: number;
+  #inTransaction = false;
+
+  /** @throws Error when the file is something else, or of a newer format. */
+  constructor(file: string, options: StoreFileOptions) {
+    this.#statementsMax = options.statementsMax;
+    this.#database = new DatabaseSync(file, { timeout: options.busyTimeoutMs });
+    try {
+      this.#database.exec("PRAGMA journal_mode=WAL");
+      this.#database.exec(`PRAGMA synchronous=${options.synchronous}; PRAGMA temp_store=MEMORY`);
+      this.#checkFormat(file);
+    } catch (error) {
+      this.#database.close();
+      throw error;
+    }
+    this.catalog = new Catalog(this);
+  }
+
+  #checkFormat(file: string): void {
+    this.#database.exec("BEGIN IMMEDIATE");
+    try {
+      const format = this.#pragma("user_version");
+      const empty = this.#database.prepare("SELECT count(*) AS n FROM sqlite_schema").get()?.["n"] === 0;
+      if (empty && format === 0) this.#initialise();
+      else if (this.#pragma("application_id") !== APPLICATION_ID)
+        throw new Error(`${file} is a SQLite file, but not a document store`);
+      else if (format !== FORMAT)
+        throw new Error(`${file} has the document store format ${format}; this version reads format ${FORMAT} only`);
+      this.#database.exec("COMMIT");
+    } catch (error) {
+      this.#database.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  #pragma(name: string): unknown {
+    return this.#database.prepare(`PRAGMA ${name}`).get()?.[name];
+  }
+
+  #initialise(): void {
+    this.#database.exec(`PRAGMA user_version=${FORMAT}; PRAGMA application_id=${APPLICATION_ID};
+      CREATE TABLE catalog_version (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL);
+      INSERT INTO catalog_version VALUES (1, 0);
+      CREATE TABLE catalog (id INTEGER PRIMARY KEY AUTOINCREMENT, namespace TEXT NOT NULL UNIQUE, meta TEXT NOT NULL);`);
+  }
+
+  statement(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement) return statement;
+    statement = this.#database.prepare(sql);
+    if (this.#statements.size >= this.#statementsMax) {
+      const [oldest] = this.#statements.keys();
+      if (oldest !== undefined) this.#statements.delete(oldest);
+    }
+    this.#statements.set(sql, statement);
+    return statement;
+  }
+
+  exec(sql: string): void {
+    this.#database.exec(sql);
+  }
+
+  /** Runs `work` on one snapshot. */
+  read<T>(work: () => T): T {
+    return this.#transaction("BEGIN", work);
+  }
+
+  /**
+   * Runs `work` as the only writer and makes it durable before returning. An error of the server's kind keeps what
+   * was written before it, as MongoDB keeps the documents before the failing one; any other error undoes all.
+   */
+  write<T>(work: () => T): T {
+    return this.#transaction("BEGIN IMMEDIATE", work);
+  }
+
+  #transaction<T>(begin: string, work: () => T): T {
+    if (!this.#database.isOpen) throw new mongodb.MongoNotConnectedError("the document store is closed");
+    if (this.#inTransaction) throw new Error("the document store was used inside its own transaction");
+    try {
+      this.#database.exec(begin);
+    } catch (error) {
+      throw translated(error);
+    }
+    this.#inTransaction = true;
+    try {
+      this.catalog.refresh();
+      const result = work();
+      this.#database.exec("COMMIT");
+      return result;
+    } catch (error) {
+      this.#end(error instanceof mongodb.MongoServerError);
+      throw translated(error);
+    } finally {
+      this.#inTransaction = false;
+    }
+  }
+
+  #end(commit: boolean): void {
+    if (commit && this.#database.isTransaction) {
+      try {
+        this.#database.exec("COMMIT");
+        return;
+      } catch {
+        // Falls through to the rollback; the caller's own error is the one to report.
+      }
+    }
+    this.catalog.forget();
+    if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+  }
+
+  close(): void {
+    this.#statements.clear();
+    if (this.#database.isOpen) this.#database.close();
+  }
+}
+
+/** SQLite's own errors by MongoDB's names, where there is one. */
+function translated(error: unknown): unknown {
+  if (!(error instanceof Error) || !("errcode" in error)) return error;
+  const primary = Number(error.errcode) & 0xff;
+  if (primary === SQLITE_BUSY)
+    return serverError(24, "LockTimeout", "another process holds the document store's write lock", { cause: error });
+  if (primary === SQLITE_FULL) return serverError(14031, "OutOfDiskSpace", "the disk is full", { cause: error });
+  return error;
+}
