@@ -23,8 +23,17 @@ export function holdDataDirectory(directory: string): { release(): void } {
       throw new DataDirectoryError(`DATA_DIR ${path} is in use by process ${holder(pidFile)}`);
     throw new DataDirectoryError(`DATA_DIR ${path} cannot be used: ${message}`);
   }
-  return { release: () => lock.close() };
+  held.add(lock);
+  return {
+    release() {
+      held.delete(lock);
+      lock.close();
+    },
+  };
 }
+
+/** What nothing refers to is collected, and the lock with it. */
+const held = new Set<DatabaseSync>();
 
 const SQLITE_BUSY = 5;
 

@@ -15,8 +15,9 @@ const source = fileURLToPath(new URL("../../../lib/data-directory.ts", import.me
 /** Another process that holds the folder until it is killed. */
 async function otherHolder(directory: string) {
   const script = `import { holdDataDirectory } from ${JSON.stringify(source)};
-    holdDataDirectory(${JSON.stringify(directory)}); console.log("held"); setInterval(() => {}, 1000);`;
-  const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
+    holdDataDirectory(${JSON.stringify(directory)}); gc(); console.log("held"); setInterval(() => {}, 1000);`;
+  // With a collection: what the holder does not keep must not be lost.
+  const child = spawn(process.execPath, ["--expose-gc", "--input-type=module", "-e", script], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   await once(child.stdout, "data");
