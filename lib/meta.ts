@@ -5,6 +5,12 @@ export const DEFAULT_TENANT = "default";
 export interface Meta {
   /** Tenant of the credential; never taken from a parameter. */
   tenantId?: string;
+  /** Where what an action made is found; becomes the header `Location`. */
+  $location?: string;
+  /** HTTP status, where it is not the contract's. */
+  $statusCode?: number;
+  /** Content type, where it is not JSON. */
+  $responseType?: string;
 }
 
 /** The tenant every query begins with. */

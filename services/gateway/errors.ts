@@ -1,0 +1,36 @@
+import { Errors } from "moleculer";
+
+/** 404: no such path. */
+export class PathNotFoundError extends Errors.MoleculerClientError {
+  constructor() {
+    super("Nothing is found at this path.", 404, "PATH_NOT_FOUND");
+  }
+}
+
+/** 405: the path exists, the method does not (RFC 9110 section 15.5.6); the answer's `Allow` has those that do. */
+export class MethodNotAllowedError extends Errors.MoleculerClientError {
+  constructor(method: string, allowed: readonly string[]) {
+    super(`${method} is not possible here; ${allowed.join(", ")} is.`, 405, "METHOD_NOT_ALLOWED");
+  }
+}
+
+/** 415: a body that is not JSON. */
+export class MediaTypeError extends Errors.MoleculerClientError {
+  constructor() {
+    super("The body must be application/json.", 415, "MEDIA_TYPE_UNSUPPORTED");
+  }
+}
+
+/** 429: too many requests of one address; the answer's `Retry-After` says when to come again (RFC 6585 section 4). */
+export class RateLimitedError extends Errors.MoleculerClientError {
+  constructor() {
+    super("Too many requests from this address.", 429, "RATE_LIMITED");
+  }
+}
+
+/** 422: JSON, but not an object. */
+export class BodyShapeError extends Errors.ValidationError {
+  constructor() {
+    super("Invalid parameters.", "VALIDATION_ERROR", [{ field: "body", message: "must be a JSON object" }]);
+  }
+}

@@ -1,0 +1,278 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Context, Service, ServiceSchema } from "moleculer";
+import OpenApi from "moleculer-auto-openapi";
+import ApiGateway from "moleculer-web";
+import { problemOf } from "../../lib/problem.ts";
+import { VERSION } from "../../lib/version.ts";
+import { contracts } from "../../schemas/index.ts";
+import {
+  BodyShapeError,
+  MediaTypeError,
+  MethodNotAllowedError,
+  PathNotFoundError,
+  RateLimitedError,
+} from "./errors.ts";
+import { HttpListener } from "./http-listener.ts";
+import { METRICS_TYPE, metricsText } from "./metrics-text.ts";
+import { type ListedService, openapiDocument } from "./openapi-document.ts";
+import { rateLimit } from "./rate-limit.ts";
+import { unreadiness } from "./readiness.ts";
+import { identifyRequest } from "./request-id.ts";
+import { API_BASE, aliasesOf, OWN_ALIASES } from "./routes.ts";
+
+interface Settings {
+  host: string;
+  httpPort: number;
+  bodyBytesMax: number;
+  connectionsMax: number;
+  requestTimeoutMs: number;
+  requestsMax: number;
+  rateWindowSeconds: number;
+}
+
+type Next = (error?: unknown) => void;
+type Request = IncomingMessage & {
+  $params?: { query?: object; body?: unknown; params?: object };
+  $action?: { status?: number };
+};
+type Response = ServerResponse & { locals?: object };
+interface WebAlias {
+  method: string;
+  isMethod(method: string): boolean;
+  match(path: string): object | false;
+}
+
+/** What moleculer-web and this service keep on the instance. */
+interface Gateway extends Omit<Service, "settings"> {
+  settings: Settings;
+  aliases: WebAlias[];
+  listener?: HttpListener;
+  listening?: string[];
+  document?: Promise<object> | undefined;
+  metricsText?: () => string;
+  waitSeconds(request: IncomingMessage): Promise<number | undefined>;
+  parseJson(request: Request, response: Response, next: Next): void;
+  fetchServicesWithActions(): Promise<ListedService[]>;
+  generateSchema(): Promise<object>;
+  httpHandler(request: Request, response: Response): Promise<void>;
+  errorHandler(request: Request, response: Response, error: unknown): void;
+  allowedMethods(path: string): string[];
+  handle(request: Request, response: Response): Promise<void>;
+}
+
+// It would announce a page that is not served.
+const { started: _, ...collector } = OpenApi;
+
+const DRAIN_MS = 2000;
+/** Orchestrators ask often, and a platform that is too busy to answer them would be restarted. */
+const UNLIMITED = /^\/health\//;
+
+/** As it came: moleculer-web takes the route's base off `url`. */
+const pathOf = ({ originalUrl, url = "/" }: IncomingMessage & { originalUrl?: string }) =>
+  (originalUrl ?? url).split("?", 1)[0] as string;
+const hasBody = ({ headers }: IncomingMessage) =>
+  headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+
+/** `use` of every route: JSON or nothing, within the limit; what comes compressed is measured unpacked. */
+function readBody(this: Gateway, request: Request, response: Response, next: Next): void {
+  const type = (request.headers["content-type"] ?? "").split(";", 1)[0]?.trim().toLowerCase();
+  if (hasBody(request) && type !== "application/json") next(new MediaTypeError());
+  else this.parseJson(request, response, next);
+}
+
+const common = {
+  mappingPolicy: "restrict",
+  mergeParams: false,
+  bodyParsers: false,
+  use: [readBody],
+  /** The parts of the request become the action's parameters: path over body over query. */
+  onBeforeCall(_ctx: unknown, _route: unknown, request: Request) {
+    const { query, body, params } = request.$params ?? {};
+    if (Array.isArray(body)) throw new BodyShapeError();
+    request.$params = { ...query, ...(body as object | undefined), ...params };
+  },
+  onAfterCall(
+    ctx: Context<unknown, { $statusCode?: number }>,
+    _route: unknown,
+    request: Request,
+    _res: unknown,
+    data: unknown,
+  ) {
+    if (request.$action?.status) ctx.meta.$statusCode ??= request.$action.status;
+    return data;
+  },
+};
+
+/**
+ * HTTP: routes from the contracts, limits, problem documents, OpenAPI, health and metrics. moleculer-web resolves and
+ * calls; the socket, what comes before a route and every error are this service's own.
+ */
+export default {
+  name: "gateway",
+  mixins: [ApiGateway, collector],
+
+  settings: {
+    // Listening is this service's own, in `opened`.
+    server: false,
+    // A name of nested objects, `a[b]=1`, stays a plain name, which no contract knows.
+    qsOptions: { depth: 0, plainObjects: true },
+    logRequest: null,
+    logRequestParams: null,
+    logResponse: null,
+    logRouteRegistration: null,
+    routes: [
+      { path: API_BASE, aliases: aliasesOf(contracts), ...common },
+      { path: "/", aliases: OWN_ALIASES, ...common },
+    ],
+    $secureSettings: ["routes", "openapi", "qsOptions"],
+  } as Record<string, unknown>,
+
+  actions: {
+    // The collector's page reflects its parameter unescaped; the rest is not for callers.
+    ui: false,
+    assets: false,
+    generateDocs: false,
+    listAliases: false,
+    addRoute: false,
+    removeRoute: false,
+
+    index: () => ({ name: "Ganglion", version: VERSION, openapi: "/openapi.json", api: API_BASE }),
+
+    live: () => ({ status: "live" }),
+
+    ready(this: Gateway, ctx: Context<unknown, { $statusCode?: number }>) {
+      const services = this.broker.registry.getServiceList({ onlyAvailable: true, skipInternal: true });
+      const running = new Set(services.map(({ name }: { name: string }) => name));
+      const { factsAdapter } = this.broker as unknown as { factsAdapter?: { connected: boolean } };
+      const reasons = unreadiness(
+        contracts.map(({ name }) => name),
+        running,
+        factsAdapter,
+      );
+      if (reasons.length === 0) return { status: "ready" };
+      ctx.meta.$statusCode = 503;
+      return { status: "not ready", reasons };
+    },
+
+    metrics(this: Gateway, ctx: Context<unknown, { $responseType?: string }>) {
+      ctx.meta.$responseType = METRICS_TYPE;
+      return this.metricsText?.() ?? "";
+    },
+
+    openapi(this: Gateway) {
+      this.document ??= this.generateSchema();
+      this.document.catch(() => {
+        this.document = undefined;
+      });
+      return this.document;
+    },
+  },
+
+  events: {
+    "$services.changed"(this: Gateway) {
+      this.document = undefined;
+    },
+  },
+
+  methods: {
+    /** Takes a request from the socket. */
+    async handle(this: Gateway, request: Request, response: Response) {
+      const requestId = identifyRequest(request);
+      response.setHeader("X-Request-ID", requestId);
+      response.setHeader("X-Content-Type-Options", "nosniff");
+      const begun = performance.now();
+      const { method = "GET" } = request;
+      const path = pathOf(request);
+      response.once("close", () => {
+        const ms = Math.round(performance.now() - begun);
+        const status = response.writableFinished ? response.statusCode : "aborted";
+        this.logger.info("Request.", { requestId, method, path, status, ms });
+      });
+      try {
+        const wait = UNLIMITED.test(path) ? undefined : await this.waitSeconds(request);
+        if (wait !== undefined) {
+          response.setHeader("Retry-After", wait);
+          throw new RateLimitedError();
+        }
+        // The framework would call the action that a preflight only asks about.
+        if (method === "OPTIONS") {
+          const allowed = this.allowedMethods(path);
+          if (allowed.length === 0) throw new PathNotFoundError();
+          response.writeHead(204, { allow: [...allowed, "OPTIONS"].join(", ") }).end();
+          return;
+        }
+        await this.httpHandler(request, response);
+      } catch (error) {
+        this.errorHandler(request, response, error);
+      }
+    },
+
+    allowedMethods(this: Gateway, path: string): string[] {
+      const url = path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
+      const found = this.aliases.filter((alias) => alias.match(url)).map(({ method }) => method);
+      return [...new Set(found.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])))].sort();
+    },
+
+    /** HEAD is GET without the body (RFC 9110 section 9.3.2). */
+    resolveAlias(this: Gateway, url: string, method: string) {
+      const wanted = method === "HEAD" ? "GET" : method;
+      for (const alias of this.aliases) {
+        const params = alias.isMethod(wanted) && alias.match(url);
+        if (params) return { alias, params };
+      }
+      return false;
+    },
+
+    send404(this: Gateway, request: Request, response: Response) {
+      const allowed = this.allowedMethods(pathOf(request));
+      if (allowed.length === 0) throw new PathNotFoundError();
+      response.setHeader("Allow", allowed.join(", "));
+      throw new MethodNotAllowedError(request.method ?? "", allowed);
+    },
+
+    /** Every error ends here. */
+    errorHandler(this: Gateway, request: Request, response: Response, error: unknown) {
+      const requestId = String(request.headers["x-request-id"]);
+      const problem = problemOf(error);
+      if (problem.status >= 500)
+        this.logger.error("Request failed.", { requestId, method: request.method, path: pathOf(request), error });
+      if (response.headersSent) return void response.destroy();
+      // What is left of a body that is not taken would be read to its end.
+      if (!request.complete) response.setHeader("Connection", "close");
+      const text = JSON.stringify({ ...problem, requestId });
+      response.writeHead(problem.status, {
+        "content-type": "application/problem+json",
+        "content-length": Buffer.byteLength(text),
+      });
+      response.end(request.method === "HEAD" ? undefined : text);
+    },
+
+    /** Over all nodes; the collector's own reading of each action loses most of what a contract says. */
+    async generateSchema(this: Gateway) {
+      return openapiDocument(await this.fetchServicesWithActions(), VERSION);
+    },
+  },
+
+  created(this: Gateway) {
+    const { requestsMax, rateWindowSeconds, bodyBytesMax } = this.settings;
+    this.waitSeconds = rateLimit(requestsMax, rateWindowSeconds);
+    this.parseJson = ApiGateway.bodyParser.json({
+      limit: bodyBytesMax,
+      strict: true,
+    }) as unknown as Gateway["parseJson"];
+    if (this.broker.isMetricsEnabled()) this.metricsText = metricsText(this.broker.metrics);
+  },
+
+  async opened(this: Gateway) {
+    const { host, httpPort: port, connectionsMax, requestTimeoutMs } = this.settings;
+    this.listener = await HttpListener.open(
+      { host, port, connectionsMax, requestTimeoutMs, drainTimeoutMs: DRAIN_MS },
+      (request, response) => void this.handle(request, response),
+    );
+    this.listening = [this.listener.url];
+  },
+
+  async stopped(this: Gateway) {
+    await this.listener?.close();
+  },
+} as unknown as ServiceSchema;

@@ -1,0 +1,23 @@
+import { type MetricRegistry, MetricReporters } from "moleculer";
+
+/** What we use of the reporters; Moleculer's types leave it out. */
+interface Reporter {
+  init(registry: MetricRegistry): void;
+  generatePrometheusResponse(): string;
+}
+const { Base, Prometheus } = MetricReporters as unknown as {
+  Base: { prototype: Reporter };
+  Prometheus: new (options: object) => Reporter;
+};
+
+/**
+ * The metrics of this process in Prometheus' text format (0.0.4). Moleculer's own reporter would open a port for them,
+ * on every address of the machine.
+ */
+export function metricsText(registry: MetricRegistry): () => string {
+  const reporter = new Prometheus({});
+  Base.prototype.init.call(reporter, registry);
+  return () => reporter.generatePrometheusResponse();
+}
+
+export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";

@@ -1,0 +1,11 @@
+/** Why the platform is not ready, one text for each reason; none where it is. */
+export function unreadiness(
+  expected: readonly string[],
+  running: ReadonlySet<string>,
+  channels: { connected: boolean } | undefined,
+): string[] {
+  return [
+    ...expected.filter((name) => !running.has(name)).map((name) => `service ${name} is not running`),
+    ...(channels?.connected ? [] : ["the facts channel is not connected"]),
+  ];
+}
