@@ -3,6 +3,8 @@ import type { BrokerOptions } from "moleculer";
 import { channelMiddlewares } from "./channels/middlewares.ts";
 import { SqliteFactsAdapter } from "./channels/sqlite-facts.ts";
 import type { Config } from "./config.ts";
+import { opening } from "./opening.ts";
+import { serviceInfo } from "./service-info.ts";
 import { settingsMiddleware } from "./service-settings.ts";
 
 /** The broker of one process: which engine stands behind which port is decided here and nowhere else. */
@@ -20,6 +22,6 @@ export function brokerOptions(config: Config): BrokerOptions {
     // Dependencies are looked for this often; Moleculer's second would be most of the time to start.
     dependencyInterval: 10,
     metrics: { enabled: true, reporter: [] },
-    middlewares: [settingsMiddleware(config), ...channelMiddlewares({ facts })],
+    middlewares: [settingsMiddleware(config), ...channelMiddlewares({ facts }), opening, serviceInfo],
   };
 }

@@ -29,6 +29,9 @@ const Variables = z.object({
   STOP_TIMEOUT_SECONDS: count(5, 1, 300),
 
   HTTP_BODY_BYTES_MAX: count(1_048_576, 1024, 104_857_600),
+  HTTP_CONNECTIONS_MAX: count(1000, 1, 100_000),
+  /** Seconds from a request's first byte to its last. */
+  HTTP_REQUEST_SECONDS_MAX: count(30, 1, 3600),
   /** Requests of one address in one window; above it 429. */
   HTTP_RATE_LIMIT: count(1000, 1, 1_000_000),
   HTTP_RATE_WINDOW_SECONDS: count(10, 1, 3600),
@@ -43,7 +46,7 @@ const Variables = z.object({
   CHANNEL_PENDING_MAX: count(20_000, 100, 1_000_000),
   /** Messages that a consumer takes in one call and commits at once. */
   CONSUMER_BATCH_MAX: count(500, 1, 10_000),
-  /** Days that a channel keeps messages that every group has read. */
+  /** Hours that a channel keeps messages that every group has read. */
   CHANNEL_RETENTION_HOURS: count(168, 1, 87_600),
   /** Rejected messages kept per tenant; the oldest go first. */
   REJECTED_MESSAGES_MAX: count(10_000, 1, 10_000_000),

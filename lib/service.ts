@@ -100,6 +100,8 @@ interface Implementation<C extends ServiceContract, Settings, Methods, State, M 
   actions: H & NoUnknownFields<C, H>;
   channels?: { [K in keyof Channels]?: Consumer<Payload<K>, T> };
   started?(this: T): Promise<void> | void;
+  /** Every service has started and the channels are connected: here the outside is let in. */
+  opened?(this: T): Promise<void> | void;
   stopped?(this: T): Promise<void> | void;
 }
 

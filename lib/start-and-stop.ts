@@ -8,15 +8,17 @@ type Started = (this: unknown) => unknown;
  */
 export const exitOnFailedStart: Middleware = {
   name: "ExitOnFailedStart",
-  serviceCreating(_service: unknown, schema: ServiceSchema) {
-    const handlers = [schema.started ?? []].flat() as unknown as Started[];
-    schema.started = async function (this: unknown) {
-      try {
-        for (const handler of handlers) await handler.call(this);
-      } catch (error) {
-        exitWith(`${schema.name}: ${(error as Error).message}`);
-      }
-    };
+  serviceCreating(_service: unknown, schema: ServiceSchema & { opened?: Started }) {
+    const exiting = (handlers: Started[]) =>
+      async function (this: unknown) {
+        try {
+          for (const handler of handlers) await handler.call(this);
+        } catch (error) {
+          exitWith(`${schema.name}: ${(error as Error).message}`);
+        }
+      };
+    schema.started = exiting([schema.started ?? []].flat() as unknown as Started[]);
+    if (schema.opened) schema.opened = exiting([schema.opened]);
   },
 } as Middleware;
 

@@ -94,6 +94,7 @@ export default defineService(deviceRegistry, {
       );
       if (matchedCount === 0) throw new DeviceNotFoundError(deviceId);
       const { credentialId, kind, createdAt } = credential;
+      ctx.meta.$location = `/v1/devices/${encodeURIComponent(deviceId)}/credentials/${credentialId}`;
       return { credentialId, kind, secret, createdAt: createdAt.toISOString() };
     },
 

@@ -34,7 +34,9 @@ async function failing(env: Record<string, string>) {
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
   child.stdout.resume();
+  const cut = setTimeout(() => child.kill("SIGKILL"), 20_000);
   const [code] = (await once(child, "close")) as [number | null];
+  clearTimeout(cut);
   return { code, lines: stderr.split("\n").filter(Boolean) };
 }
 

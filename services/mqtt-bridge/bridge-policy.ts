@@ -1,0 +1,45 @@
+import type { Dialect } from "./dialects/dialect.ts";
+import { CredentialError, type DeviceKey, type EdgePolicy } from "./edge/edge-policy.ts";
+import type { Uplink } from "./uplink.ts";
+
+/** A device and the dialect that it speaks. The edge hands back the very object that `identify` gave it. */
+interface SpeakingDevice extends DeviceKey {
+  readonly dialect: Dialect;
+}
+
+export interface BridgeParts {
+  dialects: readonly Dialect[];
+  uplink: Uplink;
+  /** Asks the registry. */
+  authenticate(credential: DeviceKey & { secret: string }): Promise<{ sessionEpoch: number }>;
+}
+
+/** Refusals of the registry that are the client's fault; compared by type, which survives the way between nodes. */
+const CLIENT_FAULTS: ReadonlySet<unknown> = new Set(["CREDENTIAL_REFUSED", "VALIDATION_ERROR"]);
+
+/** What the edge may do for whom, answered by the dialects, the registry and the uplink. */
+export function bridgePolicy({ dialects, uplink, authenticate }: BridgeParts): EdgePolicy {
+  return {
+    identify(connect): SpeakingDevice | undefined {
+      for (const dialect of dialects) {
+        const key = dialect.identify(connect);
+        if (key) return { ...key, dialect };
+      }
+      return undefined;
+    },
+
+    async authenticate({ tenantId, deviceId }, secret) {
+      try {
+        return await authenticate({ tenantId, deviceId, secret });
+      } catch (cause) {
+        if (CLIENT_FAULTS.has((cause as { type?: unknown }).type))
+          throw new CredentialError("user name and password are not accepted", { cause });
+        throw cause;
+      }
+    },
+
+    mayPublish: ({ dialect, deviceId }: SpeakingDevice, topic) => dialect.uplink(topic, deviceId) !== undefined,
+    maySubscribe: ({ dialect, deviceId }: SpeakingDevice, filter) => dialect.maySubscribe(filter, deviceId),
+    receive: (device: SpeakingDevice, message) => uplink.receive(device.dialect, device, message),
+  };
+}

@@ -1,0 +1,59 @@
+import type { Outcome } from "./acknowledge.ts";
+
+/** A device as its credential names it. */
+export interface DeviceKey {
+  readonly tenantId: string;
+  readonly deviceId: string;
+}
+
+/** What a CONNECT says of its sender, before it is believed. */
+export interface ConnectRequest {
+  username: string | undefined;
+  clientId: string;
+}
+
+/** When and as which packet a message came. A resend in the same session has the arrival of the first. */
+export interface Arrival {
+  /** Microseconds since 1970. */
+  readonly receivedAt: number;
+  /** Session epoch of the device and number of the packet in it: names the packet for all time. */
+  readonly packet: string;
+}
+
+/** A PUBLISH that the policy let pass. */
+export interface InboundMessage {
+  readonly topic: string;
+  readonly payload: Buffer;
+  /** MQTT 5 Content Type. */
+  readonly contentType: string | undefined;
+  /** MQTT 5 user property `message-id`: the device's own name of the message. */
+  readonly messageId: string | undefined;
+  /** Microseconds since 1970, of this very packet. */
+  readonly receivedAt: number;
+  /**
+   * The arrival to store: that of the first sending where this is a resend of the same bytes in the same session. To be
+   * asked for only where the payload brings no time of its own: what is asked for is remembered.
+   */
+  arrival(): Arrival;
+}
+
+/** A credential is wrong: CONNACK 4 or 0x86. Any other error of `authenticate` means "try later": 3 or 0x88. */
+export class CredentialError extends Error {
+  override name = "CredentialError";
+}
+
+/** What an edge asks of the platform. `identify` and `may…` are called per packet and must be pure and quick. */
+export interface EdgePolicy {
+  /** Who the CONNECT claims to be; undefined refuses it (5 or 0x87). */
+  identify(connect: ConnectRequest): DeviceKey | undefined;
+  /** @throws CredentialError */
+  authenticate(device: DeviceKey, secret: string): Promise<{ sessionEpoch: number }>;
+  mayPublish(device: DeviceKey, topic: string): boolean;
+  maySubscribe(device: DeviceKey, filter: string): boolean;
+  /**
+   * Resolves when the message is durable, with a Refusal where it was stored as a rejected message.
+   *
+   * @throws Refusal and any other error: it is stored nowhere and must not be acknowledged.
+   */
+  receive(device: DeviceKey, message: InboundMessage): Promise<Outcome>;
+}

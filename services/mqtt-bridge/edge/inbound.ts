@@ -1,0 +1,103 @@
+import type { PublishPacket } from "aedes";
+import type { Slot } from "./ack-queue.ts";
+import type { Outcome } from "./acknowledge.ts";
+import { markAnswered } from "./aedes-internals.ts";
+import { type Connection, InboundPublish } from "./connection.ts";
+import type { EdgeOptions } from "./edge-options.ts";
+import type { DeviceKey, EdgePolicy } from "./edge-policy.ts";
+import { Reason, Refusal } from "./reason.ts";
+
+type Options = Pick<Required<EdgeOptions>, "now" | "acknowledgeOrder" | "receiveMaximum">;
+type Done = (error?: Error | null) => void;
+
+const NOT_AUTHORIZED = new Refusal(Reason.notAuthorized, "not a topic of this device");
+
+/**
+ * PUBLISHes from their packet to their answer. Nothing is routed on to subscribers: what devices say goes to the
+ * channel, and only there.
+ */
+export class Inbound {
+  readonly #policy: EdgePolicy;
+  readonly #options: Options;
+  #inFlight = 0;
+  #idle: (() => void) | undefined;
+  /** PUBLISHes refused because the topic is not the device's own, or their QoS 2 window was exceeded. */
+  refused = 0;
+
+  constructor(policy: EdgePolicy, options: Options) {
+    this.#policy = policy;
+    this.#options = options;
+  }
+
+  /** @param done lets the broker read on; an error closes the connection */
+  publish(connection: Connection, packet: PublishPacket, done: Done): void {
+    const { device, session } = connection;
+    if (!device || !session) return done(NOT_AUTHORIZED);
+    markAnswered(packet);
+    const { qos, messageId = 0 } = packet;
+    const slot = qos === 0 ? undefined : connection.acks.open(qos, messageId, done);
+    if (qos === 2 && session.unreleased.has(messageId)) return this.#answer(connection, slot, undefined, done);
+    if (qos === 2 && !this.#takeQos2(connection, messageId)) return;
+    if (!this.#policy.mayPublish(device, packet.topic)) {
+      this.refused++;
+      return this.#refuse(connection, slot, NOT_AUTHORIZED, done);
+    }
+    this.#inFlight++;
+    this.#options.acknowledgeOrder(
+      () => this.#commit(device, new InboundPublish(connection, packet, this.#options.now())),
+      (outcome) => this.#answer(connection, slot, outcome, done),
+      (error) => this.#refuse(connection, slot, error, done),
+    );
+  }
+
+  /** A will is a message like others, but there is nobody left to answer. */
+  will(device: DeviceKey, connection: Connection, packet: PublishPacket): void {
+    this.#commit(device, new InboundPublish(connection, packet, this.#options.now())).catch(() => {});
+  }
+
+  /** Resolves when no message waits for its commit, or after `limitMs`. */
+  async idle(limitMs: number): Promise<void> {
+    if (this.#inFlight === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#idle = resolve;
+    const timer = setTimeout(resolve, limitMs);
+    await promise;
+    clearTimeout(timer);
+  }
+
+  async #commit(device: DeviceKey, message: InboundPublish): Promise<Outcome> {
+    try {
+      return await this.#policy.receive(device, message);
+    } finally {
+      if (--this.#inFlight === 0) this.#idle?.();
+    }
+  }
+
+  #answer(connection: Connection, slot: Slot | undefined, outcome: Outcome, done: Done): void {
+    if (!slot) return done();
+    const refused = outcome !== undefined && connection.version === 5;
+    if (slot.qos === 2) {
+      if (!refused) connection.session?.unreleased.add(slot.packetId);
+      else connection.receiving.delete(slot.packetId);
+    }
+    connection.acks.settle(slot, outcome);
+  }
+
+  #refuse(connection: Connection, slot: Slot | undefined, error: unknown, done: Done): void {
+    // QoS 0 has no answer; a publisher in haste is not worth its connection.
+    if (!slot && (connection.version === 5 || error !== NOT_AUTHORIZED)) return done();
+    const refusal = error instanceof Refusal ? error : new Refusal(Reason.unspecified, "the message was not stored");
+    if (slot && connection.version === 5) return this.#answer(connection, slot, refusal, done);
+    // Below MQTT 5 the only refusal is to hang up; the device sends the message again after it reconnects.
+    connection.client.close();
+  }
+
+  /** Our Receive Maximum is only advertised by aedes. For QoS 1 the late PUBACK is the brake. */
+  #takeQos2(connection: Connection, packetId: number): boolean {
+    connection.receiving.add(packetId);
+    if (connection.receiving.size <= this.#options.receiveMaximum) return true;
+    this.refused++;
+    connection.client.disconnect({ reasonCode: Reason.receiveMaximumExceeded });
+    return false;
+  }
+}

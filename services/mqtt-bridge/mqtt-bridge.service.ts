@@ -1,0 +1,61 @@
+import { defineService } from "../../lib/service.ts";
+import { mqttBridge } from "../../schemas/mqtt-bridge.ts";
+import { bridgePolicy } from "./bridge-policy.ts";
+import { dialects } from "./dialects/index.ts";
+import type { EdgeOptions } from "./edge/edge-options.ts";
+import { EmbeddedEdge } from "./edge/embedded-edge.ts";
+import { bridgeMetrics } from "./metrics.ts";
+import { Uplink } from "./uplink.ts";
+
+interface Settings {
+  host?: string;
+  mqttPort?: number;
+  mqttWsPort?: number;
+  maxPacketBytes?: number;
+  maxConnections?: number;
+  maxKeepAliveSeconds?: number;
+  maxSessionSeconds?: number;
+  receiveMaximum?: number;
+}
+
+/** The MQTT edge of the platform: what a device publishes is durable before it is acknowledged. */
+export default defineService(mqttBridge, {
+  dependencies: ["device-registry"],
+  settings: {} as Settings,
+  state: () => ({
+    edge: undefined as EmbeddedEdge | undefined,
+    sampler: undefined as NodeJS.Timeout | undefined,
+    /** URLs of the ready line. */
+    listening: [] as string[],
+  }),
+
+  async opened() {
+    const uplink = new Uplink((channel, text, options) => this.broker.publish(channel, text, options));
+    const policy = bridgePolicy({
+      dialects,
+      uplink,
+      authenticate: (credential) => this.broker.call("device-registry.authenticate", credential),
+    });
+    const { mqttPort, mqttWsPort, ...limits } = this.settings;
+    const options: EdgeOptions = {
+      ...limits,
+      ...(mqttPort === undefined ? {} : { port: mqttPort }),
+      ...(mqttWsPort === undefined ? {} : { wsPort: mqttWsPort }),
+    };
+    const edge = await EmbeddedEdge.start(policy, options);
+    this.edge = edge;
+    this.listening = edge.listening;
+    this.sampler = bridgeMetrics(this.broker.metrics, () => ({
+      ...uplink.counts,
+      refused: edge.refused,
+      connections: edge.connections,
+    }));
+  },
+
+  async stopped() {
+    clearInterval(this.sampler);
+    await this.edge?.close();
+  },
+
+  actions: {},
+});
