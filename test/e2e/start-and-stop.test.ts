@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import mqtt from "mqtt";
-import { startPlatform } from "../support/platform.ts";
+import { START_ARGUMENTS, startPlatform } from "../support/platform.ts";
 import { restClient } from "../support/rest.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -17,8 +17,7 @@ after(() => rmSync(folder, { recursive: true }));
 
 /** Runs the platform until it ends by itself. */
 async function failing(env: Record<string, string>) {
-  const runner = join(root, "node_modules/moleculer/bin/moleculer-runner.mjs");
-  const child = spawn(process.execPath, [runner, "-c", "moleculer.config.ts", "services/**/*.service.ts"], {
+  const child = spawn(process.execPath, START_ARGUMENTS, {
     cwd: root,
     env: {
       ...process.env,

@@ -1,12 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const runner = join(root, "node_modules/moleculer/bin/moleculer-runner.mjs");
+const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: { start: string } };
+/** What `npm start` gives to Node. */
+export const START_ARGUMENTS: readonly string[] = scripts.start.replaceAll('"', "").split(" ").slice(1);
 const READY = /^ready (http:\S+) (mqtt:\S+) (ws:\S+)$/m;
 
 export interface PlatformOptions {
@@ -60,15 +62,11 @@ function temporaryFolder(): string {
 /** @throws Error with the captured output when it ends before it is ready or is not ready in time. */
 export async function startPlatform(options: PlatformOptions = {}): Promise<Platform> {
   const { env = {}, dataDir = temporaryFolder(), nodeOptions = [], readyMs = 20_000, stopMs = 10_000 } = options;
-  const child = spawn(
-    process.execPath,
-    [...nodeOptions, runner, "-c", "moleculer.config.ts", "services/**/*.service.ts"],
-    {
-      cwd: root,
-      env: { ...process.env, HTTP_PORT: "0", MQTT_PORT: "0", MQTT_WS_PORT: "0", DATA_DIR: dataDir, ...env },
-      stdio: ["ignore", "pipe", "pipe"],
-    },
-  );
+  const child = spawn(process.execPath, [...nodeOptions, ...START_ARGUMENTS], {
+    cwd: root,
+    env: { ...process.env, HTTP_PORT: "0", MQTT_PORT: "0", MQTT_WS_PORT: "0", DATA_DIR: dataDir, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   running.add(child);
   let stdout = "";
   let all = "";
