@@ -28,7 +28,10 @@ export class Admission {
   async admit(connection: Connection, password: Buffer | undefined): Promise<void> {
     const { device, clientId, will } = connection;
     if (clientId.length > this.#limits.maxClientIdLength)
-      throw new ConnackError(ReturnCode.identifierRejected, `client id: over ${this.#limits.maxClientIdLength} characters`);
+      throw new ConnackError(
+        ReturnCode.identifierRejected,
+        `client id: over ${this.#limits.maxClientIdLength} characters`,
+      );
     if (!device) throw new ConnackError(ReturnCode.notAuthorized, "user name: must be DEVICE or TENANT/DEVICE");
     if (!password?.length) throw new ConnackError(ReturnCode.badUserNameOrPassword, "password: is missing");
     connection.sessionEpoch = await this.#epoch(device, password);

@@ -1,6 +1,6 @@
 // What aedes 2.0.0-beta.1 does not offer by option. Every function leans on internals: pin the exact version, and let
 // the tests of this port say whether a newer one still needs them.
-import type { AedesPublishPacket, Aedes, Client, PublishPacket } from "aedes";
+import type { Aedes, AedesPublishPacket, Client, PublishPacket } from "aedes";
 
 /** The members of aedes' Client that its types leave out. */
 interface Internals {

@@ -105,7 +105,14 @@ export class EmbeddedEdge {
 
   /** Sends to the device's subscriptions on one of its topics; resolves when it is handed over or queued. */
   async deliver(device: DeviceKey, topic: string, payload: Buffer, qos: 0 | 1 = 1): Promise<void> {
-    const packet = { cmd: "publish", topic: prefixOf(device) + topic, payload, qos, retain: false, dup: false } as const;
+    const packet = {
+      cmd: "publish",
+      topic: prefixOf(device) + topic,
+      payload,
+      qos,
+      retain: false,
+      dup: false,
+    } as const;
     await new Promise<void>((resolve, reject) => {
       this.#broker.publish(packet, (error) => (error ? reject(error) : resolve()));
     });
@@ -159,12 +166,18 @@ export class EmbeddedEdge {
 
   async #authenticate(client: Client, password: Buffer | undefined): Promise<void> {
     const connection = this.#connections.get(client);
-    if (!connection || this.#closing) throw new ConnackError(ReturnCode.serverUnavailable, "the server is stopping");
+    if (!connection) throw new Error("no connection");
     await this.#admission.admit(connection, password);
+    // Asked for after the registry was, which takes its time.
+    if (this.#closing) throw new ConnackError(ReturnCode.serverUnavailable, "the server is stopping");
+    // Gone meanwhile: the session stays parked for the client's next attempt.
+    if (client.closed) return;
     if (connection.assignedClientId) internals.reportAssignedClientId(client, connection.clientId);
     connection.resumable = !internals.endsWithConnection(client);
     const parked = this.#parked.take(client.id);
-    connection.session = (connection.cleanStart ? undefined : parked) ?? new Session(this.#options.maxRememberedPackets);
+    connection.session =
+      (connection.cleanStart ? undefined : parked) ?? new Session(this.#options.maxRememberedPackets);
+    connection.session.heldBy = connection;
     connection.receiving = new Set(connection.session.unreleased);
     internals.capKeepAlive(client, connection.keepAliveSeconds, this.#options.maxKeepAliveSeconds);
     internals.keepQueueOnResume(client);
@@ -176,8 +189,14 @@ export class EmbeddedEdge {
 
   #publish(client: Client | null, packet: PublishPacket, done: (error?: Error | null) => void): void {
     const connection = client && this.#connections.get(client);
-    if (!connection?.device) return done(new Error("no connection"));
-    if (packet !== connection.will) return this.#inbound.publish(connection, packet, done);
+    if (!connection?.device) {
+      done(new Error("no connection"));
+      return;
+    }
+    if (packet !== connection.will) {
+      this.#inbound.publish(connection, packet, done);
+      return;
+    }
     // MQTT 5.0 section 3.1.2.5 lets a server that stops keep wills back; this one's sessions end with it.
     if (!this.#closing) this.#inbound.will(connection.device, connection, packet);
     done(new Error("wills are not routed"));

@@ -32,17 +32,28 @@ export class Inbound {
   /** @param done lets the broker read on; an error closes the connection */
   publish(connection: Connection, packet: PublishPacket, done: Done): void {
     const { device, session } = connection;
-    if (!device || !session) return done(NOT_AUTHORIZED);
+    if (!device || !session) {
+      done(NOT_AUTHORIZED);
+      return;
+    }
     markAnswered(packet);
     const { qos, messageId = 0 } = packet;
+    // MQTT-2.2.1-3. The parser says -1 where the packet ends before its id: neither can be answered.
+    if (qos > 0 && messageId < 1) {
+      connection.client.disconnect({ reasonCode: Reason.protocolError });
+      return;
+    }
     const slot = qos === 0 ? undefined : connection.acks.open(qos, messageId, done);
-    if (qos === 2 && session.unreleased.has(messageId)) return this.#answer(connection, slot, undefined, done);
+    if (qos === 2 && session.unreleased.has(messageId)) {
+      this.#answer(connection, slot, undefined, done);
+      return;
+    }
     if (qos === 2 && !this.#takeQos2(connection, messageId)) return;
     if (!this.#policy.mayPublish(device, packet.topic)) {
       this.refused++;
-      return this.#refuse(connection, slot, NOT_AUTHORIZED, done);
+      this.#refuse(connection, slot, NOT_AUTHORIZED, done);
+      return;
     }
-    this.#inFlight++;
     this.#options.acknowledgeOrder(
       () => this.#commit(device, new InboundPublish(connection, packet, this.#options.now())),
       (outcome) => this.#answer(connection, slot, outcome, done),
@@ -66,6 +77,7 @@ export class Inbound {
   }
 
   async #commit(device: DeviceKey, message: InboundPublish): Promise<Outcome> {
+    this.#inFlight++;
     try {
       return await this.#policy.receive(device, message);
     } finally {
@@ -74,22 +86,27 @@ export class Inbound {
   }
 
   #answer(connection: Connection, slot: Slot | undefined, outcome: Outcome, done: Done): void {
-    if (!slot) return done();
+    if (!slot) {
+      done();
+      return;
+    }
     const refused = outcome !== undefined && connection.version === 5;
     if (slot.qos === 2) {
-      if (!refused) connection.session?.unreleased.add(slot.packetId);
-      else connection.receiving.delete(slot.packetId);
+      const { session, receiving } = connection;
+      if (refused) receiving.delete(slot.packetId);
+      // Too late for a session that has moved on: its next connection may have released the id, and use it anew.
+      else if (session?.heldBy === connection) session.unreleased.add(slot.packetId);
     }
     connection.acks.settle(slot, outcome);
   }
 
   #refuse(connection: Connection, slot: Slot | undefined, error: unknown, done: Done): void {
     // QoS 0 has no answer; a publisher in haste is not worth its connection.
-    if (!slot && (connection.version === 5 || error !== NOT_AUTHORIZED)) return done();
     const refusal = error instanceof Refusal ? error : new Refusal(Reason.unspecified, "the message was not stored");
-    if (slot && connection.version === 5) return this.#answer(connection, slot, refusal, done);
+    if (!slot && (connection.version === 5 || error !== NOT_AUTHORIZED)) done();
+    else if (slot && connection.version === 5) this.#answer(connection, slot, refusal, done);
     // Below MQTT 5 the only refusal is to hang up; the device sends the message again after it reconnects.
-    connection.client.close();
+    else connection.client.close();
   }
 
   /** Our Receive Maximum is only advertised by aedes. For QoS 1 the late PUBACK is the brake. */

@@ -51,7 +51,11 @@ export class Listeners {
       handleProtocols: () => "mqtt",
     });
     const server = createHttpServer(
-      { connectionsCheckingInterval: connectTimeoutMs, headersTimeout: connectTimeoutMs, requestTimeout: connectTimeoutMs },
+      {
+        connectionsCheckingInterval: connectTimeoutMs,
+        headersTimeout: connectTimeoutMs,
+        requestTimeout: connectTimeoutMs,
+      },
       (_request, response) => response.writeHead(426, { upgrade: "websocket", connection: "close" }).end(),
     );
     server.on("upgrade", (request, socket, head) => {
@@ -97,7 +101,9 @@ export class Listeners {
 
   /** Resolves when every connection is gone; those that are still there after `limitMs` are cut off. */
   async closed(limitMs: number): Promise<void> {
-    const gone = Promise.all([...this.#sockets].map((socket) => new Promise((resolve) => socket.once("close", resolve))));
+    const gone = Promise.all(
+      [...this.#sockets].map((socket) => new Promise((resolve) => socket.once("close", resolve))),
+    );
     const timer = setTimeout(() => {
       // Twice: the first may only hang up.
       for (const socket of [...this.#sockets, ...this.#sockets]) socket.destroy();

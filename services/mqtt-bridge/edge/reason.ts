@@ -1,6 +1,7 @@
 /** MQTT 5 reason codes this edge sends (MQTT 5.0 section 2.4). Below 5.0 a refusal can only close the connection. */
 export const Reason = {
   unspecified: 0x80,
+  protocolError: 0x82,
   implementationSpecific: 0x83,
   notAuthorized: 0x87,
   serverShuttingDown: 0x8b,

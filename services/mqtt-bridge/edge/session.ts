@@ -10,6 +10,8 @@ interface Remembered {
 export class Session {
   /** Packet ids of QoS 2 messages that are stored and not yet released (MQTT-4.3.3-10). */
   readonly unreleased = new Set<number>();
+  /** The connection that has the session, or had it last. */
+  heldBy: object | undefined;
   readonly #remembered = new Map<number, Remembered>();
   readonly #maxRemembered: number;
 

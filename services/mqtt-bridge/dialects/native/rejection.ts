@@ -17,6 +17,6 @@ const printable = (text: string) => text.toWellFormed().replaceAll(/[\u0000-\u00
 
 export type Fields = Record<string, unknown>;
 
-/** A JSON object, or what a decoder makes of a map. */
+/** A JSON object, or what a decoder makes of a map; bytes are none, although they have numbered fields. */
 export const isObject = (value: unknown): value is Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
+  typeof value === "object" && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);

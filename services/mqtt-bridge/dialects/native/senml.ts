@@ -40,7 +40,7 @@ export function senmlItems(records: unknown[]): TelemetryItem[] {
     const at = `[${index}]`;
     if (!isObject(record)) reject(at, "must be an object");
     takeBase(record, base, `${at}.`);
-    const value = valueOf(record, base, at);
+    const value = ownValue(record, base, at);
     if (value === undefined) continue;
     const time = base.time + number(record, "t", 0, `${at}.`);
     const name = base.name + text(record, "n", `${at}.`);
@@ -68,7 +68,7 @@ function takeBase(record: Fields, base: Base, at: string): void {
 }
 
 /** The record's one value; undefined where it only sets base values. */
-function valueOf(record: Fields, base: Base, at: string): MetricValue | undefined {
+function ownValue(record: Fields, base: Base, at: string): MetricValue | undefined {
   const given = VALUES.filter((field) => Object.hasOwn(record, field));
   const [field] = given;
   if (given.length > 1) reject(at, "must have one of v, vs and vb");

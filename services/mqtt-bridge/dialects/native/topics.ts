@@ -26,4 +26,5 @@ function own(topic: string, deviceId: string): string | undefined {
 
 export const isTelemetryTopic = (topic: string, deviceId: string): boolean => own(topic, deviceId) === "telemetry";
 
-export const maySubscribe = (filter: string, deviceId: string): boolean => SUBSCRIPTIONS.has(own(filter, deviceId) ?? "");
+export const maySubscribe = (filter: string, deviceId: string): boolean =>
+  SUBSCRIPTIONS.has(own(filter, deviceId) ?? "");

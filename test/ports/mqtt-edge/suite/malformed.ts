@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { nameOf, publishPacket, Rig, type StartEdge, TELEMETRY, VERSIONS } from "./subject.ts";
+
+/** Bytes that are no MQTT, after a CONNECT or without one. */
+const MALFORMED: Record<string, Buffer> = {
+  "an HTTP request": Buffer.from("GET / HTTP/1.1\r\nhost: x\r\n\r\n"),
+  "packet type 0": Buffer.of(0x00, 0x00),
+  "a packet type with reserved flags": Buffer.of(0x6f, 0x02, 0x00, 0x01),
+  "a length without end": Buffer.of(0x30, 0xff, 0xff, 0xff, 0xff, 0x7f),
+  "a PUBLISH with QoS 3": Buffer.of(0x36, 0x05, 0x00, 0x01, 0x61, 0x00, 0x01),
+  "a PUBLISH whose topic is longer than the packet": Buffer.of(0x32, 0x04, 0xff, 0xff, 0x61, 0x61),
+  "a PUBLISH that ends before its packet id": Buffer.of(0x32, 0x03, 0x00, 0x01, 0x61),
+  "an empty PUBLISH": Buffer.of(0x30, 0x00),
+  "an empty SUBSCRIBE": Buffer.of(0x82, 0x00),
+  "an empty PUBREL": Buffer.of(0x62, 0x00),
+  "a CONNECT of version 77": Buffer.from([0x10, 0x0c, 0, 4, ...Buffer.from("MQTT"), 77, 2, 0, 0, 0, 0]),
+  "a CONNECT of no protocol": Buffer.from([0x10, 0x0c, 0, 4, ...Buffer.from("XXXX"), 4, 2, 0, 0, 0, 0]),
+  "random bytes": Buffer.from("c3f7a1009b55e2000d17ffeedd0102034a5b6c7d8e9fa0b1", "hex"),
+};
+
+export function malformed(start: StartEdge): void {
+  for (const version of VERSIONS)
+    for (const [what, bytes] of Object.entries(MALFORMED))
+      for (const scheme of ["mqtt", "ws"] as const)
+        test(`${nameOf(version)} over ${scheme}: ${what} ends that connection and no other`, async (t) => {
+          const rig = await Rig.start(t, start, { connectTimeoutMs: 500 });
+          const witness = await rig.connect(version, { clientId: "witness" });
+          const stranger = rig.open(version, scheme);
+          stranger.write(bytes);
+          const client = await rig.connect(version, {}, scheme);
+          client.write(bytes);
+          while ((await client.next()) !== "closed");
+          while ((await stranger.next()) !== "closed");
+          witness.send(publishPacket(1, "a"));
+          assert.deepEqual(await witness.answers(1), ["puback 1"]);
+          assert.deepEqual(rig.platform.texts, ["a"]);
+        });
+
+  for (const version of VERSIONS)
+    for (const qos of [1, 2] as const)
+      for (const [what, id] of [
+        ["packet id 0", [0, 0]],
+        ["no packet id", []],
+      ] as const)
+        test(`${nameOf(version)}: a QoS ${qos} PUBLISH with ${what} is stored nowhere and ends the connection (MQTT-2.2.1-3)`, async (t) => {
+          const rig = await Rig.start(t, start);
+          const client = await rig.connect(version);
+          const topic = Buffer.from(TELEMETRY);
+          client.write(
+            Buffer.from([0x30 | (qos << 1), 2 + topic.length + id.length, 0, topic.length, ...topic, ...id]),
+          );
+          assert.deepEqual(
+            await client.answers(version - 3),
+            version === 5 ? ["disconnect 0x82", "closed"] : ["closed"],
+          );
+          assert.deepEqual(rig.platform.texts, []);
+        });
+
+  for (const topic of ["", "devices/+/telemetry", "#", `${TELEMETRY}/`.repeat(200)])
+    test(`a PUBLISH to the impossible topic '${topic.slice(0, 30)}' stores nothing and harms nobody`, async (t) => {
+      const rig = await Rig.start(t, start);
+      const client = await rig.connect(4);
+      client.send(publishPacket(1, "x", { topic: topic || "x" }));
+      if (topic === "") client.write(Buffer.of(0x32, 0x05, 0x00, 0x00, 0x00, 0x01, 0x78));
+      assert.deepEqual(await client.answers(1), ["closed"]);
+      const next = await rig.connect(4);
+      next.send(publishPacket(1, "a"));
+      assert.deepEqual(await next.answers(1), ["puback 1"]);
+      assert.deepEqual(rig.platform.texts, ["a"]);
+    });
+
+  test("a subscription of too many levels is refused and harms nobody", async (t) => {
+    const rig = await Rig.start(t, start);
+    const client = await rig.connect(5);
+    client.send({ cmd: "subscribe", messageId: 1, subscriptions: [{ topic: "a/".repeat(200), qos: 1 }] });
+    assert.partialDeepStrictEqual(await client.next(), { cmd: "suback", granted: [0x87] });
+    client.send({ cmd: "unsubscribe", messageId: 2, unsubscriptions: ["a/".repeat(200)] });
+    const next = await rig.connect(5, { clientId: "next" });
+    next.send(publishPacket(1, "a"));
+    assert.deepEqual(await next.answers(1), ["puback 1"]);
+  });
+}

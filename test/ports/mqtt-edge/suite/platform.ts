@@ -1,0 +1,74 @@
+import { native } from "../../../../services/mqtt-bridge/dialects/native/native.ts";
+import type { Outcome } from "../../../../services/mqtt-bridge/edge/acknowledge.ts";
+import {
+  type Arrival,
+  CredentialError,
+  type DeviceKey,
+  type EdgePolicy,
+  type InboundMessage,
+} from "../../../../services/mqtt-bridge/edge/edge-policy.ts";
+
+/** The secret of every device. */
+export const SECRET = "secret";
+
+export interface Stored {
+  device: string;
+  topic: string;
+  text: string;
+  arrival: Arrival;
+  contentType: string | undefined;
+  messageId: string | undefined;
+}
+
+/** A commit that ends when the test says so. */
+export interface HeldCommit {
+  readonly text: string;
+  done(outcome?: Outcome): void;
+  fail(error: unknown): void;
+}
+
+/** The platform behind an edge, with the native topics: it notes what it was given, and does as the test says. */
+export class Platform implements EdgePolicy {
+  /** What `receive` was called with, in order. */
+  readonly received: Stored[] = [];
+  /** Commits that wait, oldest first, where `hold` is set. */
+  readonly held: HeldCommit[] = [];
+  hold = false;
+  /** The end of a commit that is not held. */
+  commit: (text: string) => Promise<Outcome> = async () => undefined;
+  /** The registry. */
+  check: (device: DeviceKey, secret: string) => Promise<void> = async (_device, secret) => {
+    if (secret !== SECRET) throw new CredentialError("wrong password");
+  };
+  #epoch = 0;
+
+  identify: EdgePolicy["identify"] = (connect) => native.identify(connect);
+  mayPublish: EdgePolicy["mayPublish"] = ({ deviceId }, topic) => native.uplink(topic, deviceId) !== undefined;
+  maySubscribe: EdgePolicy["maySubscribe"] = ({ deviceId }, filter) => native.maySubscribe(filter, deviceId);
+
+  async authenticate(device: DeviceKey, secret: string): Promise<{ sessionEpoch: number }> {
+    await this.check(device, secret);
+    return { sessionEpoch: ++this.#epoch };
+  }
+
+  receive({ tenantId, deviceId }: DeviceKey, message: InboundMessage): Promise<Outcome> {
+    const { topic, contentType, messageId } = message;
+    const text = message.payload.toString();
+    this.received.push({
+      device: `${tenantId}/${deviceId}`,
+      topic,
+      text,
+      arrival: message.arrival(),
+      contentType,
+      messageId,
+    });
+    if (!this.hold) return this.commit(text);
+    return new Promise((resolve, reject) => {
+      this.held.push({ text, done: resolve, fail: reject });
+    });
+  }
+
+  get texts(): string[] {
+    return this.received.map(({ text }) => text);
+  }
+}
