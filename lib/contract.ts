@@ -10,9 +10,21 @@ export interface ActionContract {
   scope?: string;
   /** Route published by the gateway below `/v1`, e.g. `"GET /devices/:deviceId"`. */
   rest?: string;
+  /**
+   * The body is not a JSON object but lines of JSON (`application/x-ndjson`), each of this shape. The handler reads them
+   * from `ctx.stream`; nothing of them is parsed before.
+   */
+  lines?: z.ZodType;
+  /**
+   * Media types that the answer may have beside JSON. The handler finds the one that the caller wants in
+   * `ctx.meta.$accept` and returns a Readable for it.
+   */
+  streams?: readonly StreamType[];
   /** HTTP status of success. @default 200 */
   status?: 200 | 201 | 202 | 204;
 }
+
+export type StreamType = "text/csv" | "application/x-ndjson";
 
 export interface ServiceContract {
   name: string;

@@ -1,3 +1,5 @@
+import type { StreamType } from "./contract.ts";
+
 /** Tenant of calls that carry no credential yet: the one that first start creates. */
 export const DEFAULT_TENANT = "default";
 
@@ -9,6 +11,8 @@ export interface Meta {
   $location?: string;
   /** HTTP status, where it is not the contract's. */
   $statusCode?: number;
+  /** Media type that the caller wants, one of the contract's `streams`; absent = JSON. */
+  $accept?: StreamType;
   /** Content type, where it is not JSON. */
   $responseType?: string;
 }

@@ -37,19 +37,22 @@ export function openapiOperation(
     tags: [service],
     ...inputs(method, route, contract, schemas),
     responses: {
-      [status]: status === 204 ? { description: "No Content" } : { description: "Success", content: json(result) },
+      [status]:
+        status === 204
+          ? { description: "No Content" }
+          : { description: "Success", content: { ...json(result), ...streamed(contract) } },
       default: { $ref: "#/components/responses/Problem" },
     },
   };
-  return { method: method.toLowerCase(), path: route.replace(/:(\w+)/g, "{$1}"), operation, schemas };
+  return { method: method.toLowerCase(), path: route.replace(PATH_PARAMETER, "/{$1}"), operation, schemas };
 }
 
 /** Splits `params` into path, query and body, as the gateway merges the three into one object. */
-function inputs(method: string, route: string, { params }: ActionContract, schemas: Record<string, JsonSchema>) {
+function inputs(method: string, route: string, { params, lines }: ActionContract, schemas: Record<string, JsonSchema>) {
   const root = schemaOf(params, "input", schemas);
   const { properties = {}, required = [] } = root.$ref ? (schemas[root.$ref.split("/").at(-1) ?? ""] ?? {}) : root;
-  const inPath = new Set(Array.from(route.matchAll(/:(\w+)/g), ([, name]) => name));
-  const inUrl = (name: string) => inPath.has(name) || method === "GET" || method === "DELETE";
+  const inPath = new Set(Array.from(route.matchAll(PATH_PARAMETER), ([, name]) => name));
+  const inUrl = (name: string) => inPath.has(name) || method === "GET" || method === "DELETE" || lines !== undefined;
   const fields = Object.entries(properties);
   const parameters = fields
     .filter(([name]) => inUrl(name))
@@ -59,6 +62,10 @@ function inputs(method: string, route: string, { params }: ActionContract, schem
         : // Lists are comma-separated: `metrics=a,b`.
           { name, in: "query", required: required.includes(name), style: "form", explode: false, schema },
     );
+  if (lines) {
+    const content = { "application/x-ndjson": { schema: schemaOf(lines, "input", schemas) } };
+    return { parameters, requestBody: { required: true, content } };
+  }
   const body = {
     type: "object",
     properties: Object.fromEntries(fields.filter(([name]) => !inUrl(name))),
@@ -69,6 +76,12 @@ function inputs(method: string, route: string, { params }: ActionContract, schem
     ? { parameters, requestBody: { required: body.required.length > 0, content: json(body) } }
     : { parameters };
 }
+
+/** A parameter begins a segment: `/devices:batch` has none. */
+const PATH_PARAMETER = /\/:(\w+)/g;
+
+const streamed = ({ streams = [] }: ActionContract) =>
+  Object.fromEntries(streams.map((type) => [type, { schema: { type: "string" } }]));
 
 const json = (schema: object) => ({ "application/json": { schema } });
 

@@ -1,6 +1,7 @@
 import { type CallingOptions, type Context, Errors, type Service, type ServiceSchema } from "moleculer";
 import type { z } from "zod";
 import { type Channels, channels as declared, type Payload } from "../schemas/channels.ts";
+import type { Hints } from "../schemas/hints.ts";
 import type { Actions } from "../schemas/index.ts";
 import type { ActionContract, ServiceContract } from "./contract.ts";
 import type { Meta } from "./meta.ts";
@@ -22,6 +23,8 @@ export interface TypedBroker extends Caller, Pick<Service["broker"], "metrics" |
    * With `raw` the payload is its JSON text already (hot path).
    */
   publish<K extends keyof Channels>(channel: K, payload: Payload<K> | string, opts?: PublishOptions): Promise<void>;
+  /** Tells every node at once; whoever is away misses it. */
+  broadcast<K extends keyof Hints>(hint: K, payload: Hints[K]): Promise<void>;
 }
 
 export interface PublishOptions {
@@ -99,6 +102,8 @@ interface Implementation<C extends ServiceContract, Settings, Methods, State, M 
   methods?: Methods & ThisType<T>;
   actions: H & NoUnknownFields<C, H>;
   channels?: { [K in keyof Channels]?: Consumer<Payload<K>, T> };
+  /** What other services broadcast; a hint may be lost. */
+  hints?: { [K in keyof Hints]?: (this: T, payload: Hints[K]) => Promise<void> | void };
   started?(this: T): Promise<void> | void;
   /** Every service has started and the channels are connected: here the outside is let in. */
   opened?(this: T): Promise<void> | void;
@@ -117,18 +122,26 @@ export function defineService<
   contract: C,
   implementation: Implementation<C, Settings, Methods, State, M, H, This<Settings, Methods, State, M>>,
 ): ServiceSchema {
-  const { actions, state, channels, ...schema } = implementation;
-  // Three casts, here only: Moleculer's schema type cannot express a contract.
+  const { actions, state, channels, hints, ...schema } = implementation;
+  // Casts, here only: Moleculer's schema type cannot express a contract.
   const handlers = actions as unknown as Record<string, AnyHandler>;
   const consumers = (channels ?? {}) as unknown as Record<string, AnyConsumer>;
+  const hinted = (hints ?? {}) as unknown as Record<string, (this: unknown, payload: unknown) => unknown>;
   return {
     ...schema,
     name: contract.name,
     facts: consumersOf("facts", consumers),
+    events: mapValues(hinted, (handler) => ({
+      handler(this: unknown, ctx: Context) {
+        return handler.call(this, ctx.params);
+      },
+    })),
     actions: mapValues(contract.actions, (action, name) => ({
       rest: action.rest,
       scope: action.scope,
       status: action.status,
+      lines: action.lines !== undefined,
+      streams: action.streams,
       openapi: openapiOperation(contract.name, name, action),
       visibility: action.rest ? "published" : "public",
       handler: parsing(action.params, handlers[name] as AnyHandler),

@@ -1,3 +1,4 @@
+import type { DeviceEvent } from "./device-events.ts";
 import type { TelemetryReceived, TelemetryRejected } from "./telemetry.ts";
 
 /** Declares the payload of a channel as a type only: hot-path messages are validated once, at the edge. */
@@ -10,6 +11,8 @@ const fact = <Payload extends object>() => ({ kind: "facts" as const, payload: u
 export const channels = {
   /** A device's telemetry message, validated, with its identity. */
   "telemetry.received": fact<TelemetryReceived>(),
+  /** Connections, disconnections and signs of life of devices. */
+  "device.events": fact<DeviceEvent>(),
   /** An uplink message that was refused, with the reason and its bytes. */
   "telemetry.rejected": fact<TelemetryRejected>(),
 } as const;

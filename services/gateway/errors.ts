@@ -14,10 +14,17 @@ export class MethodNotAllowedError extends Errors.MoleculerClientError {
   }
 }
 
-/** 415: a body that is not JSON. */
+/** 406: none of the media types that the caller accepts is offered. */
+export class NotAcceptableError extends Errors.MoleculerClientError {
+  constructor(offered: readonly string[]) {
+    super(`The answer may be ${offered.join(", ")}.`, 406, "NOT_ACCEPTABLE");
+  }
+}
+
+/** 415: a body of another type than the path takes. */
 export class MediaTypeError extends Errors.MoleculerClientError {
-  constructor() {
-    super("The body must be application/json.", 415, "MEDIA_TYPE_UNSUPPORTED");
+  constructor(expected: string) {
+    super(`The body must be ${expected}.`, 415, "MEDIA_TYPE_UNSUPPORTED");
   }
 }
 

@@ -1,10 +1,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { Readable } from "node:stream";
 import type { Context, Service, ServiceSchema } from "moleculer";
 import OpenApi from "moleculer-auto-openapi";
 import ApiGateway from "moleculer-web";
+import type { StreamType } from "../../lib/contract.ts";
+import type { Meta } from "../../lib/meta.ts";
 import { problemOf } from "../../lib/problem.ts";
 import { VERSION } from "../../lib/version.ts";
 import { contracts } from "../../schemas/index.ts";
+import { acceptedType } from "./accept.ts";
 import {
   BodyShapeError,
   MediaTypeError,
@@ -33,7 +37,7 @@ interface Settings {
 type Next = (error?: unknown) => void;
 type Request = IncomingMessage & {
   $params?: { query?: object; body?: unknown; params?: object };
-  $action?: { status?: number };
+  $action?: { status?: number; lines?: boolean; streams?: readonly StreamType[] };
 };
 type Response = ServerResponse & { locals?: object };
 interface WebAlias {
@@ -73,10 +77,15 @@ const pathOf = ({ originalUrl, url = "/" }: IncomingMessage & { originalUrl?: st
 const hasBody = ({ headers }: IncomingMessage) =>
   headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 
-/** `use` of every route: JSON or nothing, within the limit; what comes compressed is measured unpacked. */
+const JSON_TYPE = "application/json";
+const LINES_TYPE = "application/x-ndjson";
+const typeOf = ({ headers }: IncomingMessage) =>
+  (headers["content-type"] ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
+
+/** `use` of every route: JSON, within the limit; what comes compressed is measured unpacked. Lines are left to the action. */
 function readBody(this: Gateway, request: Request, response: Response, next: Next): void {
-  const type = (request.headers["content-type"] ?? "").split(";", 1)[0]?.trim().toLowerCase();
-  if (hasBody(request) && type !== "application/json") next(new MediaTypeError());
+  if (hasBody(request) && typeOf(request) === LINES_TYPE) next();
+  else if (hasBody(request) && typeOf(request) !== JSON_TYPE) next(new MediaTypeError(JSON_TYPE));
   else this.parseJson(request, response, next);
 }
 
@@ -86,8 +95,13 @@ const common = {
   bodyParsers: false,
   use: [readBody],
   /** The parts of the request become the action's parameters: path over body over query. */
-  onBeforeCall(_ctx: unknown, _route: unknown, request: Request) {
+  onBeforeCall(ctx: { meta: Meta }, _route: unknown, request: Request) {
     const { query, body, params } = request.$params ?? {};
+    const { lines = false, streams } = request.$action ?? {};
+    if (lines !== (typeOf(request) === LINES_TYPE) && (lines || hasBody(request)))
+      throw new MediaTypeError(lines ? LINES_TYPE : JSON_TYPE);
+    const accepted = streams && acceptedType(request.headers.accept, streams);
+    if (accepted) ctx.meta.$accept = accepted;
     if (Array.isArray(body)) throw new BodyShapeError();
     request.$params = { ...query, ...(body as object | undefined), ...params };
   },
@@ -99,6 +113,7 @@ const common = {
     data: unknown,
   ) {
     if (request.$action?.status) ctx.meta.$statusCode ??= request.$action.status;
+    if (request.method === "HEAD" && data instanceof Readable) data.destroy();
     return data;
   },
 };

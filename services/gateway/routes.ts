@@ -12,10 +12,15 @@ export const OWN_ALIASES = {
   "GET /metrics": "gateway.metrics",
 };
 
+/** A colon that begins no parameter, as in `/devices:batch`. */
+const INNER_COLON = /(?<!\/):/g;
+
 /** `{"GET /devices/:deviceId": "device-registry.get"}` of every action that has a route. */
 export const aliasesOf = (contracts: readonly ServiceContract[]): Record<string, string> =>
   Object.fromEntries(
     contracts.flatMap(({ name, actions }) =>
-      Object.entries(actions).flatMap(([action, { rest }]) => (rest ? [[rest, `${name}.${action}`]] : [])),
+      Object.entries(actions).flatMap(([action, { rest, lines }]) =>
+        rest ? [[rest.replace(INNER_COLON, "\\:"), `${lines ? "stream:" : ""}${name}.${action}`]] : [],
+      ),
     ),
   );

@@ -1,0 +1,12 @@
+/**
+ * What services broadcast to each other as Moleculer events: hints, which may be lost. Whoever needs the truth asks for
+ * it; a hint only says that asking again is worth it.
+ */
+export interface Hints {
+  /** A device may no longer connect, or not with this credential: suspended, deleted, credential revoked. */
+  "device.access-revoked": { tenantId: string; deviceId: string; credentialId?: string };
+  /** There is a new version of the device's configuration. */
+  "device.config-changed": { tenantId: string; deviceId: string };
+  /** A device type was changed or deleted. */
+  "device-type.changed": { tenantId: string; typeId: string };
+}
