@@ -3,7 +3,7 @@ import type { BrokerOptions } from "moleculer";
 import { brokerOptions } from "./lib/broker-options.ts";
 import { type Config, readConfig } from "./lib/config.ts";
 import { holdDataDirectory } from "./lib/data-directory.ts";
-import { announceReady, exitOnFailedStart, exitWith, limitStop } from "./lib/start-and-stop.ts";
+import { announceReady, exitOnFailedStart, exitWith, limitStop, stopWithParent } from "./lib/start-and-stop.ts";
 
 /** Everything that may be wrong before a broker exists ends here, in one line. */
 function prepare(): Config {
@@ -19,6 +19,7 @@ function prepare(): Config {
 
 const config = prepare();
 limitStop(config.STOP_TIMEOUT_SECONDS);
+if (process.env["npm_lifecycle_event"] !== undefined) stopWithParent();
 const options = brokerOptions(config);
 
 export default {

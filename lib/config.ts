@@ -1,9 +1,15 @@
 import { z } from "zod";
 import { nearest } from "./edit-distance.ts";
 
-const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
+/** Decimal digits only: coercion would take " " for 0 and "0x50" for 80. */
 const count = (fallback: number, min: number, max: number) =>
-  z.coerce.number().int().min(min).max(max).default(fallback);
+  z
+    .string()
+    .regex(/^\d+$/, "must be a whole number")
+    .transform(Number)
+    .pipe(z.number().min(min).max(max))
+    .default(fallback);
+const port = (fallback: number) => count(fallback, 0, 65_535);
 const flag = z
   .enum(["0", "1", "false", "true"])
   .default("0")
@@ -82,10 +88,9 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       if (meant) problems.push(`${name}: unknown, did you mean ${meant}?`);
     }
   }
-  if (parsed.success && !LOOPBACK.test(parsed.data.HOST) && !parsed.data.INSECURE_LISTEN)
-    problems.push(
-      `HOST: ${parsed.data.HOST} is not loopback, and REST asks for no credential yet; INSECURE_LISTEN=1 allows it`,
-    );
+  const { HOST: host = "127.0.0.1", INSECURE_LISTEN: insecure } = given;
+  if (!LOOPBACK.test(host) && !flag.safeParse(insecure).data)
+    problems.push(`HOST: ${host} is not loopback, and REST asks for no credential yet; INSECURE_LISTEN=1 allows it`);
   if (problems.length > 0 || !parsed.success) throw new ConfigError(problems);
   return Object.freeze(parsed.data);
 }

@@ -12,6 +12,8 @@ export function holdDataDirectory(directory: string): { release(): void } {
   const path = resolve(directory);
   const pidFile = join(path, "pid");
   let lock: DatabaseSync;
+  // Whatever the folder was before, what is written into it is its owner's.
+  process.umask(0o077);
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
     lock = new DatabaseSync(join(path, "lock"));

@@ -35,6 +35,21 @@ export function announceReady(broker: ServiceBroker): void {
   process.stdout.write(`ready ${urls.sort((a, b) => order(a) - order(b)).join(" ")}\n`);
 }
 
+const PARENT_CHECK_MS = 250;
+
+/**
+ * Ends the platform with what started it: a signal to `npm start` reaches npm and its shell only, and a platform left
+ * behind would hold ports and data. POSIX gives an orphan another parent; on Windows npm's children end with it.
+ */
+export function stopWithParent(): void {
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    process.kill(process.pid, "SIGTERM");
+  }, PARENT_CHECK_MS).unref();
+}
+
 /** A drain that hangs is cut off: what was not acknowledged by then is the sender's to repeat. */
 export function limitStop(seconds: number): void {
   const cut = () =>

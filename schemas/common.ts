@@ -4,6 +4,8 @@ import { z } from "zod";
 export const DeviceId = z
   .string()
   .regex(/^[A-Za-z0-9._:-]{1,128}$/, "must be 1 to 128 characters of A-Z a-z 0-9 . _ : -")
+  // In a path these two are no names.
+  .regex(/^(?!\.{1,2}$)/, "must not be . or ..")
   .meta({ id: "DeviceId", example: "boiler-7" });
 
 /** Tenant identifier; never taken from a parameter, always from the credential. */

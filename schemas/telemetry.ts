@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineContract } from "../lib/contract.ts";
-import { Cursor, DeviceId, Instant, PAGE_ITEMS_MAX, pageOf, TenantId } from "./common.ts";
+import { Cursor, DeviceId, Instant, PAGE_ITEMS_MAX, pageOf } from "./common.ts";
 
 /** Metric names of one reading at most. */
 export const METRICS_PER_READING_MAX = 256;
@@ -130,6 +130,3 @@ export const rejectedMessages = defineContract({
 
 /** Consumer `store`: has no actions of its own. */
 export const telemetryStore = defineContract({ name: "telemetry-store", actions: {} });
-
-/** Tenant of a fact; shared by every message of these channels. */
-export const FactTenant = TenantId;

@@ -10,7 +10,7 @@ export class PathNotFoundError extends Errors.MoleculerClientError {
 /** 405: the path exists, the method does not (RFC 9110 section 15.5.6); the answer's `Allow` has those that do. */
 export class MethodNotAllowedError extends Errors.MoleculerClientError {
   constructor(method: string, allowed: readonly string[]) {
-    super(`${method} is not possible here; ${allowed.join(", ")} is.`, 405, "METHOD_NOT_ALLOWED");
+    super(`${method} is not possible here, only ${allowed.join(", ")}.`, 405, "METHOD_NOT_ALLOWED");
   }
 }
 
@@ -39,5 +39,33 @@ export class RateLimitedError extends Errors.MoleculerClientError {
 export class BodyShapeError extends Errors.ValidationError {
   constructor() {
     super("Invalid parameters.", "VALIDATION_ERROR", [{ field: "body", message: "must be a JSON object" }]);
+  }
+}
+
+/** 415: packed in a way that is not taken. */
+export class EncodingError extends Errors.MoleculerClientError {
+  constructor() {
+    super("The content encoding must be gzip, deflate or identity.", 415, "ENCODING_UNSUPPORTED");
+  }
+}
+
+/** 400: the body cannot be unpacked. */
+export class BodyMalformedError extends Errors.MoleculerClientError {
+  constructor() {
+    super("The body is not what its content encoding says.", 400, "BODY_MALFORMED");
+  }
+}
+
+/** 421: the request was meant for another host (RFC 9110 section 15.5.20). */
+export class ForeignHostError extends Errors.MoleculerClientError {
+  constructor() {
+    super("Host must be a name of this machine's loopback.", 421, "HOST_FOREIGN");
+  }
+}
+
+/** 403: a page of another site may not write. */
+export class ForeignOriginError extends Errors.MoleculerClientError {
+  constructor() {
+    super("Origin is another site's.", 403, "ORIGIN_FOREIGN");
   }
 }

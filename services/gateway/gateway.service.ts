@@ -10,7 +10,9 @@ import { VERSION } from "../../lib/version.ts";
 import { contracts } from "../../schemas/index.ts";
 import { acceptedType } from "./accept.ts";
 import {
+  BodyMalformedError,
   BodyShapeError,
+  EncodingError,
   MediaTypeError,
   MethodNotAllowedError,
   PathNotFoundError,
@@ -23,6 +25,7 @@ import { rateLimit } from "./rate-limit.ts";
 import { unreadiness } from "./readiness.ts";
 import { identifyRequest } from "./request-id.ts";
 import { API_BASE, aliasesOf, OWN_ALIASES } from "./routes.ts";
+import { SameOrigin } from "./same-origin.ts";
 
 interface Settings {
   host: string;
@@ -54,6 +57,7 @@ interface Gateway extends Omit<Service, "settings"> {
   listening?: string[];
   document?: Promise<object> | undefined;
   metricsText?: () => string;
+  origins: SameOrigin;
   waitSeconds(request: IncomingMessage): Promise<number | undefined>;
   parseJson(request: Request, response: Response, next: Next): void;
   fetchServicesWithActions(): Promise<ListedService[]>;
@@ -77,6 +81,7 @@ const pathOf = ({ originalUrl, url = "/" }: IncomingMessage & { originalUrl?: st
 const hasBody = ({ headers }: IncomingMessage) =>
   headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 
+const ENCODINGS: ReadonlySet<string> = new Set(["identity", "gzip", "deflate"]);
 const JSON_TYPE = "application/json";
 const LINES_TYPE = "application/x-ndjson";
 const typeOf = ({ headers }: IncomingMessage) =>
@@ -84,9 +89,15 @@ const typeOf = ({ headers }: IncomingMessage) =>
 
 /** `use` of every route: JSON, within the limit; what comes compressed is measured unpacked. Lines are left to the action. */
 function readBody(this: Gateway, request: Request, response: Response, next: Next): void {
-  if (hasBody(request) && typeOf(request) === LINES_TYPE) next();
-  else if (hasBody(request) && typeOf(request) !== JSON_TYPE) next(new MediaTypeError(JSON_TYPE));
-  else this.parseJson(request, response, next);
+  if (!hasBody(request)) next();
+  else if (!ENCODINGS.has(request.headers["content-encoding"] ?? "identity")) next(new EncodingError());
+  else if (typeOf(request) === LINES_TYPE) next();
+  else if (typeOf(request) !== JSON_TYPE) next(new MediaTypeError(JSON_TYPE));
+  // An error without a type is the decompressor's.
+  else
+    this.parseJson(request, response, (error) =>
+      next(error instanceof Error && !("type" in error) ? new BodyMalformedError() : error),
+    );
 }
 
 const common = {
@@ -209,6 +220,7 @@ export default {
           response.setHeader("Retry-After", wait);
           throw new RateLimitedError();
         }
+        this.origins.check(request);
         // The framework would call the action that a preflight only asks about.
         if (method === "OPTIONS") {
           const allowed = this.allowedMethods(path);
@@ -270,6 +282,7 @@ export default {
 
   created(this: Gateway) {
     const { requestsMax, rateWindowSeconds, bodyBytesMax } = this.settings;
+    this.origins = new SameOrigin(this.settings.host);
     this.waitSeconds = rateLimit(requestsMax, rateWindowSeconds);
     this.parseJson = ApiGateway.bodyParser.json({
       limit: bodyBytesMax,

@@ -23,7 +23,12 @@ export class HttpListener {
   static async open(options: HttpListenerOptions, handle: RequestListener): Promise<HttpListener> {
     const { host, port, connectionsMax, requestTimeoutMs } = options;
     const server = createServer(
-      { requestTimeout: requestTimeoutMs, headersTimeout: Math.min(requestTimeoutMs, 10_000) },
+      {
+        requestTimeout: requestTimeoutMs,
+        headersTimeout: Math.min(requestTimeoutMs, 10_000),
+        // How often Node looks for requests that are late.
+        connectionsCheckingInterval: Math.min(requestTimeoutMs, 1000),
+      },
       handle,
     );
     server.maxConnections = connectionsMax;

@@ -10,12 +10,15 @@ const { Base, Prometheus } = MetricReporters as unknown as {
   Prometheus: new (options: object) => Reporter;
 };
 
+/** What tells of the machine and its user rather than of the platform. */
+const PRIVATE = ["os.user.**", "os.network.**", "os.hostname", "process.arguments", "process.argv"];
+
 /**
  * The metrics of this process in Prometheus' text format (0.0.4). Moleculer's own reporter would open a port for them,
  * on every address of the machine.
  */
 export function metricsText(registry: MetricRegistry): () => string {
-  const reporter = new Prometheus({});
+  const reporter = new Prometheus({ excludes: PRIVATE });
   Base.prototype.init.call(reporter, registry);
   return () => reporter.generatePrometheusResponse();
 }

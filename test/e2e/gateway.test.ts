@@ -102,6 +102,52 @@ for (const [what, body, headers, status, code] of refused)
     isProblem(await ask("POST", "/v1/devices", body, headers), status, code);
   });
 
+for (const [encoding, status, code] of [
+  ["gzip", 400, "BODY_MALFORMED"],
+  ["deflate", 400, "BODY_MALFORMED"],
+  ["br", 415, "ENCODING_UNSUPPORTED"],
+  ["zstd", 415, "ENCODING_UNSUPPORTED"],
+] as const)
+  test(`a body that is not the ${encoding} it says is ${status}`, async () => {
+    isProblem(await ask("POST", "/v1/devices", "{}", { "content-encoding": encoding }), status, code);
+  });
+
+test("a page of another site may neither write nor read by a name of its own", async () => {
+  const body = JSON.stringify({ id: "forged" });
+  isProblem(await ask("POST", "/v1/devices", body, { origin: "http://evil.example" }), 403, "ORIGIN_FOREIGN");
+  isProblem(await ask("POST", "/v1/devices", body, { origin: "null" }), 403, "ORIGIN_FOREIGN");
+  const answer = await raw("GET /v1/devices HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n");
+  assert.match(answer, /^HTTP\/1\.1 421 .*HOST_FOREIGN/s);
+  assert.equal((await ask("GET", "/v1/devices/forged")).status, 404);
+  const own = await ask("POST", "/v1/devices", body, { origin: platform.http });
+  assert.equal(own.status, 201);
+});
+
+test("a request that takes too long is 408, a connection beyond the limit is closed", async () => {
+  const limited = await startPlatform({ env: { HTTP_REQUEST_SECONDS_MAX: "1", HTTP_CONNECTIONS_MAX: "2" } });
+  try {
+    const { hostname, port } = new URL(limited.http);
+    const open = async () => {
+      const socket = connect(Number(port), hostname);
+      let answer = "";
+      socket.setEncoding("utf8").on("data", (text: string) => (answer += text));
+      const closed = new Promise((resolve) => socket.once("close", resolve));
+      // One that is refused may be reset.
+      socket.on("error", () => {});
+      await once(socket, "connect");
+      socket.write(
+        "POST /v1/devices HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{",
+      );
+      return { closed: closed.then(() => answer) };
+    };
+    const slow = [await open(), await open()];
+    assert.equal(await (await open()).closed, "");
+    for (const { closed } of slow) assert.match(await closed, /^HTTP\/1\.1 408 /);
+  } finally {
+    await limited.stop();
+  }
+});
+
 test("too much that unpacks from little is 413", async () => {
   const packed = new Blob([JSON.stringify({ name: "x".repeat(100 * BODY_BYTES_MAX) })])
     .stream()
@@ -144,10 +190,10 @@ test("a path that is no percent-encoding is 400, and bytes that are no HTTP end 
   isProblem(await ask("GET", "/v1/devices/%E0%A4%A"), 400, "PATH_MALFORMED");
   assert.match(await raw("\x00\x01\x02\r\n\r\n"), /^HTTP\/1\.1 400 /);
   assert.match(
-    await raw("POST /v1/devices HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{"),
+    await raw("POST /v1/devices HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{"),
     /^(HTTP\/1\.1 400 |$)/,
   );
-  assert.match(await raw(`GET /v1/devices/${"x".repeat(20_000)} HTTP/1.1\r\nhost: x\r\n\r\n`), /^HTTP\/1\.1 431 /);
+  assert.match(await raw(`GET /v1/devices/${"x".repeat(20_000)} HTTP/1.1\r\nhost: localhost\r\n\r\n`), /^HTTP\/1\.1 431 /);
   assert.equal((await ask("GET", "/health/live")).status, 200);
 });
 

@@ -88,7 +88,7 @@ test("wrong variables are one line naming each, exit code 1", async () => {
   const { code, lines } = await failing({ HTTP_PORT: "x", DATADIR: "y", HOST: "0.0.0.0" });
   assert.equal(code, 1);
   assert.equal(lines.length, 1, lines.join("\n"));
-  for (const name of ["HTTP_PORT", "DATADIR"]) assert.ok(lines[0]?.includes(name), lines[0]);
+  for (const name of ["HTTP_PORT", "DATADIR", "HOST"]) assert.ok(lines[0]?.includes(name), lines[0]);
 });
 
 test("a host beyond loopback is refused; INSECURE_LISTEN=1 allows it and warns at every start", async () => {
@@ -99,6 +99,35 @@ test("a host beyond loopback is refused; INSECURE_LISTEN=1 allows it and warns a
     const platform = await startPlatform({ env: { HOST: "0.0.0.0", INSECURE_LISTEN: "1", LOG_LEVEL: "warn" } });
     await platform.stop();
     assert.match(platform.output(), /INSECURE_LISTEN/);
+  }
+});
+
+test("SIGTERM to npm start ends the platform too, and frees its folder", async () => {
+  const dataDir = join(folder, "by-npm");
+  const env = { ...process.env, HTTP_PORT: "0", MQTT_PORT: "0", MQTT_WS_PORT: "0", LOG_LEVEL: "error" };
+  const npm = spawn("npm", ["start", "--silent"], {
+    cwd: root,
+    env: { ...env, DATA_DIR: dataDir },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let output = "";
+  npm.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
+  const closed = once(npm.stdout, "close");
+  while (!/^ready /m.test(output)) await once(npm.stdout, "data");
+  npm.kill("SIGTERM");
+  // Every process that has the pipe has ended.
+  await closed;
+  const next = await startPlatform({ dataDir });
+  await next.stop();
+});
+
+test("the platform runs on the Node that the project brings", async () => {
+  const platform = await startPlatform();
+  try {
+    const metrics = await (await fetch(`${platform.http}/metrics`)).text();
+    assert.match(metrics, /process_versions_node\{[^}]*value="24\./);
+  } finally {
+    await platform.stop();
   }
 });
 

@@ -59,16 +59,19 @@ export async function killProcedure({ messages, kills, seed, control, print }: K
     const ended = once(publisher, "exit") as Promise<[number | null]>;
     const next = random(seed);
     const inFlight: number[] = [];
-    let state: PublisherState = { acknowledged: 0, inFlight: 0, resent: 0 };
+    let state: PublisherState = { acknowledged: 0, inFlight: 0, lost: 0, resent: 0 };
     for (let kill = 1; kill <= kills; kill++) {
       const due = Math.floor(((kill - 0.5 + next() * 0.9) / (kills + 1)) * messages);
       for (; state.acknowledged < due; await sleep(2)) state = await ask(publisher);
       await sleep(next() * DELAY_MS_MAX);
-      state = await ask(publisher);
+      const { lost } = state;
       await platform.kill("SIGKILL");
-      inFlight.push(state.inFlight);
+      // The process is gone; its last acknowledgements may still be on their way, and count until its sockets close.
+      do state = await ask(publisher);
+      while (state.inFlight > 0);
+      inFlight.push(state.lost - lost);
       print(
-        `kill ${kill}: ${state.acknowledged} acknowledged, ${state.inFlight} in flight, ${state.resent} resent so far`,
+        `kill ${kill}: ${state.acknowledged} acknowledged, ${inFlight.at(-1)} in flight, ${state.resent} resent so far`,
       );
       platform = await start(platform.addresses);
     }

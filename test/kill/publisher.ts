@@ -23,6 +23,8 @@ export interface PublisherState {
   acknowledged: number;
   /** Messages written to connections that are open, and not acknowledged on them. */
   inFlight: number;
+  /** Messages that were in flight on connections when they broke. */
+  lost: number;
   /** Messages that were sent again after a connection broke. */
   resent: number;
 }
@@ -37,7 +39,7 @@ const PACKET_IDS = 65_535;
 const plan = JSON.parse(process.argv[2] as string) as Plan;
 const { hostname, port } = new URL(plan.mqtt);
 const log = openSync(plan.logFile, "a");
-const state: PublisherState = { acknowledged: 0, inFlight: 0, resent: 0 };
+const state: PublisherState = { acknowledged: 0, inFlight: 0, lost: 0, resent: 0 };
 process.on("message", () => process.send?.(state));
 
 function giveUp(why: string): never {
@@ -128,6 +130,7 @@ function publishAll({ id, secret, version }: Plan["devices"][number]): Promise<v
       });
       socket.on("error", () => {});
       socket.once("close", () => {
+        if (connected) state.lost += inFlight;
         connected = false;
         state.inFlight -= inFlight;
         if (acknowledged === plan.messagesPerDevice) return resolve();

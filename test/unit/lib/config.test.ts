@@ -20,7 +20,7 @@ test("every wrong variable is named in one message", () => {
     () => readConfig({ HTTP_PORT: "70000", SQLITE_SYNCHRONOUS: "OFF", MQTT_PORT: "x", HOST: "0.0.0.0" }),
     (error: Error) => {
       assert.ok(error instanceof ConfigError);
-      for (const name of ["HTTP_PORT", "SQLITE_SYNCHRONOUS", "MQTT_PORT"])
+      for (const name of ["HTTP_PORT", "SQLITE_SYNCHRONOUS", "MQTT_PORT", "HOST"])
         assert.match(error.message, new RegExp(name));
       return true;
     },
@@ -35,6 +35,12 @@ for (const [wrong, meant] of [
 ] as const) {
   test(`${wrong}, one edit away from ${meant}, is refused`, () => {
     assert.throws(() => readConfig({ [wrong]: "1" }), new RegExp(`${wrong}: unknown, did you mean ${meant}\\?`));
+  });
+}
+
+for (const number of [" ", "0x50", "1e3", "-1", "1.5"]) {
+  test(`HTTP_PORT ${JSON.stringify(number)} is no number`, () => {
+    assert.throws(() => readConfig({ HTTP_PORT: number }), /HTTP_PORT/);
   });
 }
 
