@@ -1,0 +1,12 @@
+// A build broken on purpose, loaded before the platform: a message is named by counting arrivals, so that a resend is
+// another message.
+import { Uplink } from "../../../services/mqtt-bridge/uplink.ts";
+
+const { receive } = Uplink.prototype;
+let arrivals = Date.now();
+Uplink.prototype.receive = function (dialect, device, message) {
+  const { topic, payload, contentType, receivedAt } = message;
+  const messageId = `arrival-${++arrivals}`;
+  const arrival = () => message.arrival();
+  return receive.call(this, dialect, device, { topic, payload, contentType, receivedAt, messageId, arrival });
+};
