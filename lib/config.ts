@@ -58,6 +58,18 @@ const Variables = z.object({
   REJECTED_MESSAGES_MAX: count(10_000, 1, 10_000_000),
   /** Metrics that one device may have. */
   METRICS_PER_DEVICE_MAX: count(1000, 1, 10_000),
+
+  /** Lines and bytes of one batch of registrations. */
+  DEVICE_BATCH_LINES_MAX: count(10_000, 1, 1_000_000),
+  DEVICE_BATCH_BYTES_MAX: count(16_777_216, 1024, 268_435_456),
+  DEVICE_CONFIG_BYTES_MAX: count(65_536, 2, 1_048_576),
+  TELEMETRY_SCHEMA_BYTES_MAX: count(65_536, 2, 1_048_576),
+  /** Devices that one request for a list looks at. */
+  DEVICES_EXAMINED_MAX: count(20_000, 1000, 10_000_000),
+  /** Seconds beyond 1.5 keep-alives after which a silent connection counts as lost. */
+  CONNECTION_GRACE_SECONDS: count(60, 1, 3600),
+  /** Seconds after which an edge asks again for a device type, changed or not. */
+  DEVICE_TYPE_REFRESH_SECONDS: count(60, 1, 3600),
 });
 
 export type Config = Readonly<z.output<typeof Variables>>;

@@ -20,7 +20,15 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
       requestsMax: config.HTTP_RATE_LIMIT,
       rateWindowSeconds: config.HTTP_RATE_WINDOW_SECONDS,
     },
-    "device-registry": documents,
+    "device-registry": {
+      ...documents,
+      batchLinesMax: config.DEVICE_BATCH_LINES_MAX,
+      batchBytesMax: config.DEVICE_BATCH_BYTES_MAX,
+      configBytesMax: config.DEVICE_CONFIG_BYTES_MAX,
+      schemaBytesMax: config.TELEMETRY_SCHEMA_BYTES_MAX,
+      examinedMax: config.DEVICES_EXAMINED_MAX,
+      graceSeconds: config.CONNECTION_GRACE_SECONDS,
+    },
     telemetry: readings,
     "telemetry-store": readings,
     "rejected-messages": { ...documents, rejectedMessagesMax: config.REJECTED_MESSAGES_MAX },
@@ -33,6 +41,7 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
       maxKeepAliveSeconds: config.MQTT_KEEP_ALIVE_SECONDS_MAX,
       maxSessionSeconds: config.MQTT_SESSION_SECONDS_MAX,
       receiveMaximum: config.MQTT_RECEIVE_MAXIMUM,
+      typeRefreshSeconds: config.DEVICE_TYPE_REFRESH_SECONDS,
     },
   };
 };

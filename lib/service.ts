@@ -178,7 +178,7 @@ function parsing(params: z.ZodType, handler: AnyHandler): AnyHandler {
 }
 
 /** What a caller may know of a refused parameter: where and why, never the value. */
-const issueOf = (issue: z.core.$ZodIssue) => ({
+export const issueOf = (issue: z.core.$ZodIssue) => ({
   field: issue.path.join(".") || (issue.code === "unrecognized_keys" ? issue.keys.join(", ") : ""),
   message: issue.message,
 });

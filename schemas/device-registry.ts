@@ -1,41 +1,41 @@
 import { z } from "zod";
 import { defineContract } from "../lib/contract.ts";
-import { Cursor, DeviceId, Instant, PAGE_ITEMS_MAX, pageOf, TenantId } from "./common.ts";
+import { Cursor, DeviceId, PAGE_ITEMS_MAX, pageOf, TenantId } from "./common.ts";
+import {
+  BatchLine,
+  Credential,
+  Device,
+  DeviceChange,
+  DeviceConfig,
+  DeviceRegistration,
+  DeviceStatus,
+  IssuedCredential,
+  JsonObject,
+  Label,
+} from "./device.ts";
+import { DeviceType, DeviceTypeDefinition, RetentionDays, TypeId } from "./device-type.ts";
 
-const Label = z.string().min(1).max(128);
+const ofDevice = z.strictObject({ deviceId: DeviceId });
+const ofType = z.strictObject({ typeId: TypeId });
+const page = { cursor: Cursor.optional(), limit: z.coerce.number().int().min(1).max(PAGE_ITEMS_MAX).default(100) };
 
-/** What a caller says of a device when it registers it. */
-export const DeviceRegistration = z.strictObject({
-  /** Left out: a random UUID. */
-  id: DeviceId.optional(),
-  name: z.string().min(1).max(200).optional(),
+const Tag = z.string().min(2).max(400).regex(/:/, "must be name:value");
+
+/** Which devices a list holds; all that is given must hold. */
+export const DeviceFilter = z.strictObject({
+  group: Label.optional(),
+  /** `name:value`; several, `tag=a:1&tag=b:2`, must all hold. */
+  tag: z.union([Tag, z.array(Tag).max(10)]).optional(),
   type: z.string().min(1).max(100).optional(),
-  groups: z.array(Label).max(100).optional(),
-  tags: z.record(Label, z.string().max(256)).optional(),
+  status: DeviceStatus.optional(),
+  connected: z
+    .enum(["true", "false"])
+    .transform((value) => value === "true")
+    .optional(),
+  /** Part of the id or the name, whatever its case. */
+  q: z.string().min(1).max(100).optional(),
 });
-
-export const Device = z
-  .object({
-    id: DeviceId,
-    name: z.string().optional(),
-    type: z.string().optional(),
-    groups: z.array(Label),
-    tags: z.record(Label, z.string()),
-    createdAt: Instant,
-  })
-  .meta({ id: "Device" });
-export type Device = z.infer<typeof Device>;
-
-/** A secret as it is shown once, when it is made. Only its digest is kept. */
-export const IssuedCredential = z
-  .object({
-    credentialId: z.uuid(),
-    kind: z.literal("access-token"),
-    /** MQTT password, with the device id (or `tenant/device`) as user name. Never shown again. */
-    secret: z.string(),
-    createdAt: Instant,
-  })
-  .meta({ id: "IssuedCredential" });
+export type DeviceFilter = z.output<typeof DeviceFilter>;
 
 /** Who a connection is, once its credential was checked. */
 export const AuthenticatedDevice = z
@@ -44,8 +44,13 @@ export const AuthenticatedDevice = z
     deviceId: DeviceId,
     /** Monotonic per device, from the store: fences late events of older sessions. */
     sessionEpoch: z.int().min(1),
+    /** Of the credential that was accepted: its revocation names it. */
+    credentialId: z.string(),
+    type: z.string().optional(),
   })
   .meta({ id: "AuthenticatedDevice" });
+
+const Settings = z.object({ retentionDays: RetentionDays.nullable() }).meta({ id: "Settings" });
 
 export const deviceRegistry = defineContract({
   name: "device-registry",
@@ -58,44 +63,162 @@ export const deviceRegistry = defineContract({
       rest: "POST /devices",
       status: 201,
     },
+    registerBatch: {
+      summary: "Register many devices, one per line; a line that is refused fails alone",
+      params: z.strictObject({}),
+      lines: DeviceRegistration,
+      result: z.object({ registered: z.int(), failed: z.int(), results: z.array(BatchLine).max(1_000_000) }),
+      scope: "devices:write",
+      rest: "POST /devices:batch",
+    },
     list: {
       summary: "List devices by id",
-      params: z.strictObject({
-        cursor: Cursor.optional(),
-        limit: z.coerce.number().int().min(1).max(PAGE_ITEMS_MAX).default(100),
-      }),
+      params: DeviceFilter.extend(page),
       result: pageOf(Device),
       scope: "devices:read",
       rest: "GET /devices",
     },
     get: {
       summary: "Get a device",
-      params: z.strictObject({ deviceId: DeviceId }),
+      params: ofDevice,
       result: Device,
       scope: "devices:read",
       rest: "GET /devices/:deviceId",
     },
+    update: {
+      summary: "Change a device; suspend and resume it by its status",
+      params: DeviceChange,
+      result: Device,
+      scope: "devices:write",
+      rest: "PATCH /devices/:deviceId",
+    },
     delete: {
-      summary: "Delete a device and its credential; its readings stay",
-      params: z.strictObject({ deviceId: DeviceId }),
+      summary: "Delete a device with its credentials and configuration; its readings stay",
+      params: ofDevice,
       result: z.void(),
       scope: "devices:write",
       rest: "DELETE /devices/:deviceId",
       status: 204,
     },
     issueCredential: {
-      summary: "Make the device's access token, replacing a former one; the secret is shown only here",
-      params: z.strictObject({ deviceId: DeviceId }),
+      summary: "Make an access token of the device, which may have two; the secret is shown only here",
+      params: ofDevice,
       result: IssuedCredential,
       scope: "devices:write",
       rest: "POST /devices/:deviceId/credentials",
       status: 201,
+    },
+    listCredentials: {
+      summary: "List a device's credentials, oldest first, without secrets",
+      params: ofDevice,
+      result: pageOf(Credential),
+      scope: "devices:read",
+      rest: "GET /devices/:deviceId/credentials",
+    },
+    revokeCredential: {
+      summary: "Revoke a credential",
+      params: ofDevice.extend({ credentialId: z.uuid() }),
+      result: z.void(),
+      scope: "devices:write",
+      rest: "DELETE /devices/:deviceId/credentials/:credentialId",
+      status: 204,
+    },
+    putConfig: {
+      summary: "Set a device's configuration; it is delivered on its topic `config`",
+      params: ofDevice.extend({
+        config: JsonObject,
+        /** Version that it replaces; 0 = there is none yet. Another one is 409. */
+        expectedVersion: z.int().min(0).optional(),
+      }),
+      result: DeviceConfig,
+      scope: "devices:write",
+      rest: "PUT /devices/:deviceId/config",
+    },
+    getConfig: {
+      summary: "Get a device's configuration",
+      params: ofDevice,
+      result: DeviceConfig,
+      scope: "devices:read",
+      rest: "GET /devices/:deviceId/config",
+    },
+    listGroups: {
+      summary: "List groups by name, with the number of their devices",
+      params: z.strictObject(page),
+      result: pageOf(z.object({ name: Label, devices: z.int() })),
+      scope: "devices:read",
+      rest: "GET /groups",
+    },
+    putType: {
+      summary: "Define a device type",
+      params: DeviceTypeDefinition,
+      result: DeviceType,
+      scope: "devices:write",
+      rest: "PUT /device-types/:typeId",
+    },
+    getType: {
+      summary: "Get a device type",
+      params: ofType,
+      result: DeviceType,
+      scope: "devices:read",
+      rest: "GET /device-types/:typeId",
+    },
+    listTypes: {
+      summary: "List device types by id",
+      params: z.strictObject(page),
+      result: pageOf(DeviceType),
+      scope: "devices:read",
+      rest: "GET /device-types",
+    },
+    deleteType: {
+      summary: "Delete a device type that no device has",
+      params: ofType,
+      result: z.void(),
+      scope: "devices:write",
+      rest: "DELETE /device-types/:typeId",
+      status: 204,
+    },
+    getSettings: {
+      summary: "Get the tenant's settings",
+      params: z.strictObject({}),
+      result: Settings,
+      scope: "settings:read",
+      rest: "GET /settings",
+    },
+    putSettings: {
+      summary: "Set the tenant's settings; what is left out is unset",
+      params: z.strictObject({ retentionDays: RetentionDays.nullable().default(null) }),
+      result: Settings,
+      scope: "settings:write",
+      rest: "PUT /settings",
     },
     /** For edges: checks a device's credential and opens a session epoch. Not on REST. */
     authenticate: {
       summary: "Check a device's access token",
       params: z.strictObject({ tenantId: TenantId, deviceId: DeviceId, secret: z.string().min(1).max(1024) }),
       result: AuthenticatedDevice,
+    },
+    /** For edges: what they deliver on the config topic. */
+    config: {
+      summary: "A device's configuration, null where there is none",
+      params: ofDevice,
+      result: DeviceConfig.nullable(),
+    },
+    /** For edges: what a reading's values must be like; any text may be a device's type. */
+    telemetrySchema: {
+      summary: "A device type's schema of telemetry, null where there is none",
+      params: z.strictObject({ typeId: z.string().min(1).max(100) }),
+      result: z.object({ version: z.int(), schema: JsonObject }).nullable(),
+    },
+    /** For telemetry: from the devices' types. */
+    retention: {
+      summary: "Days that each device's readings are kept; null = as the tenant's",
+      params: z.strictObject({ deviceIds: z.array(DeviceId).max(1000) }),
+      result: z.object({ items: z.array(z.object({ deviceId: DeviceId, retentionDays: RetentionDays.nullable() })) }),
+    },
+    tenantRetention: {
+      summary: "Days that the tenant's readings are kept; null = for ever",
+      params: z.strictObject({}),
+      result: z.object({ retentionDays: RetentionDays.nullable() }),
     },
   },
 });

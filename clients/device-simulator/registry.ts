@@ -13,34 +13,44 @@ export class Registry {
     this.url = url;
   }
 
-  /** Registers the device unless it is, and makes its credential. @throws Error with what was asked and answered. */
+  /**
+   * Registers the device unless it is, and makes its credential; where it has two already, in place of the older one.
+   *
+   * @throws Error with what was asked and answered.
+   */
   async secretOf(deviceId: string): Promise<string> {
-    await this.#post("/v1/devices", { id: deviceId }, [201, 409]);
+    await this.#ask("POST", "/v1/devices", { id: deviceId }, [201, 409]);
     const path = `/v1/devices/${encodeURIComponent(deviceId)}/credentials`;
-    const secret = secretIn(await this.#post(path, undefined, [201]));
+    let { status, text } = await this.#ask("POST", path, undefined, [201, 409]);
+    if (status === 409) {
+      const oldest = oldestIn((await this.#ask("GET", path, undefined, [200])).text);
+      await this.#ask("DELETE", `${path}/${oldest}`, undefined, [204, 404]);
+      ({ text } = await this.#ask("POST", path, undefined, [201]));
+    }
+    const secret = secretIn(text);
     // Without the answer's text, which may hold a secret.
     if (secret === undefined) throw new Error(`POST ${this.url}${path}: 201 without a secret; is this the platform?`);
     return secret;
   }
 
-  /** The text of an expected answer. */
-  async #post(path: string, body: object | undefined, expected: number[]): Promise<string> {
+  /** An expected answer. */
+  async #ask(method: string, path: string, body: object | undefined, expected: number[]) {
     for (const deadline = Date.now() + PATIENCE_MS; ; ) {
-      const response = await this.#fetch(path, body, deadline);
+      const response = await this.#fetch(method, path, body, deadline);
       const text = await response.text().catch(() => "");
-      if (expected.includes(response.status)) return text;
+      if (expected.includes(response.status)) return { status: response.status, text };
       const retryable = response.status === 429 || response.status === 503;
       if (!retryable || Date.now() > deadline)
-        throw new Error(`POST ${this.url}${path}: ${response.status} ${oneLine(text)}`);
+        throw new Error(`${method} ${this.url}${path}: ${response.status} ${oneLine(text)}`);
       await sleep(Math.min(10, Number(response.headers.get("retry-after")) || 1) * 1000);
     }
   }
 
-  async #fetch(path: string, body: object | undefined, deadline: number): Promise<Response> {
+  async #fetch(method: string, path: string, body: object | undefined, deadline: number): Promise<Response> {
     for (;;)
       try {
         const response = await fetch(`${this.url}${path}`, {
-          method: "POST",
+          method,
           signal: AbortSignal.timeout(ANSWER_MS),
           ...(body ? { headers: { "content-type": "application/json" }, body: JSON.stringify(body) } : {}),
         });
@@ -60,6 +70,15 @@ export class Registry {
 
 /** Another web server may answer with a whole page. */
 const oneLine = (text: string): string => text.replaceAll(/\s+/g, " ").trim().slice(0, 500);
+
+/** Id of the first credential of the list. */
+function oldestIn(text: string): string | undefined {
+  try {
+    return (JSON.parse(text) as { items?: { credentialId?: string }[] }).items?.[0]?.credentialId;
+  } catch {
+    return undefined;
+  }
+}
 
 function secretIn(text: string): string | undefined {
   try {

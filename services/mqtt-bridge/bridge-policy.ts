@@ -1,24 +1,30 @@
 import type { Dialect } from "./dialects/dialect.ts";
 import { CredentialError, type DeviceKey, type EdgePolicy } from "./edge/edge-policy.ts";
+import type { TypeSchema, TypeSchemas } from "./type-schemas.ts";
 import type { Uplink } from "./uplink.ts";
 
 /** A device and the dialect that it speaks. The edge hands back the very object that `identify` gave it. */
 interface SpeakingDevice extends DeviceKey {
   readonly dialect: Dialect;
+  /** What its readings must be like; set when it is authenticated, undefined for a device without a type. */
+  schema?: TypeSchema | undefined;
 }
 
 export interface BridgeParts {
   dialects: readonly Dialect[];
   uplink: Uplink;
   /** Asks the registry. */
-  authenticate(credential: DeviceKey & { secret: string }): Promise<{ sessionEpoch: number }>;
+  authenticate(
+    credential: DeviceKey & { secret: string },
+  ): Promise<{ sessionEpoch: number; type?: string | undefined }>;
+  schemas: Pick<TypeSchemas, "of">;
 }
 
 /** Refusals of the registry that are the client's fault; compared by type, which survives the way between nodes. */
 const CLIENT_FAULTS: ReadonlySet<unknown> = new Set(["CREDENTIAL_REFUSED", "VALIDATION_ERROR"]);
 
 /** What the edge may do for whom, answered by the dialects, the registry and the uplink. */
-export function bridgePolicy({ dialects, uplink, authenticate }: BridgeParts): EdgePolicy {
+export function bridgePolicy({ dialects, uplink, authenticate, schemas }: BridgeParts): EdgePolicy {
   return {
     identify(connect): SpeakingDevice | undefined {
       for (const dialect of dialects) {
@@ -28,9 +34,12 @@ export function bridgePolicy({ dialects, uplink, authenticate }: BridgeParts): E
       return undefined;
     },
 
-    async authenticate({ tenantId, deviceId }, secret) {
+    async authenticate(device: SpeakingDevice, secret) {
+      const { tenantId, deviceId } = device;
       try {
-        return await authenticate({ tenantId, deviceId, secret });
+        const session = await authenticate({ tenantId, deviceId, secret });
+        device.schema = session.type === undefined ? undefined : await schemas.of(tenantId, session.type);
+        return session;
       } catch (cause) {
         if (CLIENT_FAULTS.has((cause as { type?: unknown }).type))
           throw new CredentialError("user name and password are not accepted", { cause });
@@ -40,6 +49,6 @@ export function bridgePolicy({ dialects, uplink, authenticate }: BridgeParts): E
 
     mayPublish: ({ dialect, deviceId }: SpeakingDevice, topic) => dialect.uplink(topic, deviceId) !== undefined,
     maySubscribe: ({ dialect, deviceId }: SpeakingDevice, filter) => dialect.maySubscribe(filter, deviceId),
-    receive: (device: SpeakingDevice, message) => uplink.receive(device.dialect, device, message),
+    receive: (device: SpeakingDevice, message) => uplink.receive(device.dialect, device, message, device.schema),
   };
 }

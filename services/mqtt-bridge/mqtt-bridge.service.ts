@@ -5,6 +5,7 @@ import { dialects } from "./dialects/index.ts";
 import type { EdgeOptions } from "./edge/edge-options.ts";
 import { EmbeddedEdge } from "./edge/embedded-edge.ts";
 import { bridgeMetrics } from "./metrics.ts";
+import { TypeSchemas } from "./type-schemas.ts";
 import { Uplink } from "./uplink.ts";
 
 interface Settings {
@@ -16,6 +17,8 @@ interface Settings {
   maxKeepAliveSeconds?: number;
   maxSessionSeconds?: number;
   receiveMaximum?: number;
+  /** After which a device type is asked for again, changed or not. */
+  typeRefreshSeconds?: number;
 }
 
 /** The MQTT edge of the platform: what a device publishes is durable before it is acknowledged. */
@@ -24,6 +27,7 @@ export default defineService(mqttBridge, {
   settings: {} as Settings,
   state: () => ({
     edge: undefined as EmbeddedEdge | undefined,
+    schemas: undefined as TypeSchemas | undefined,
     sampler: undefined as NodeJS.Timeout | undefined,
     /** URLs of the ready line. */
     listening: [] as string[],
@@ -31,12 +35,18 @@ export default defineService(mqttBridge, {
 
   async opened() {
     const uplink = new Uplink((channel, text, options) => this.broker.publish(channel, text, options));
+    const { mqttPort, mqttWsPort, typeRefreshSeconds, ...limits } = this.settings;
+    const schemas = new TypeSchemas(
+      (tenantId, typeId) => this.broker.call("device-registry.telemetrySchema", { typeId }, { meta: { tenantId } }),
+      typeRefreshSeconds,
+    );
+    this.schemas = schemas;
     const policy = bridgePolicy({
       dialects,
       uplink,
+      schemas,
       authenticate: (credential) => this.broker.call("device-registry.authenticate", credential),
     });
-    const { mqttPort, mqttWsPort, ...limits } = this.settings;
     const options: EdgeOptions = {
       ...limits,
       ...(mqttPort === undefined ? {} : { port: mqttPort }),
@@ -55,6 +65,12 @@ export default defineService(mqttBridge, {
   async stopped() {
     clearInterval(this.sampler);
     await this.edge?.close();
+  },
+
+  hints: {
+    "device-type.changed"({ tenantId, typeId }) {
+      return this.schemas?.changed(tenantId, typeId);
+    },
   },
 
   actions: {},

@@ -4,6 +4,7 @@ import type { DeviceKey, InboundMessage } from "./edge/edge-policy.ts";
 import { Reason, Refusal } from "./edge/reason.ts";
 import { seqOf, stableHash } from "./identity.ts";
 import { rejectionOf } from "./rejected-message.ts";
+import type { TypeSchema } from "./type-schemas.ts";
 
 /** Appends JSON text to a channel; resolves when it is durable. */
 export type PublishText = (
@@ -36,10 +37,12 @@ export class Uplink {
    *
    * @throws Refusal 0x97 where the channel is full, 0x83 where it failed: nothing is stored.
    */
-  receive(dialect: Dialect, device: DeviceKey, message: InboundMessage): Promise<Outcome> {
+  receive(dialect: Dialect, device: DeviceKey, message: InboundMessage, schema?: TypeSchema): Promise<Outcome> {
     const key = `${device.tenantId}/${device.deviceId}`;
     const decoded: Decoded = dialect.decodeTelemetry(message);
     if ("rejected" in decoded) return this.#reject(key, device, message, decoded.rejected);
+    const refused = schema?.refusal(decoded.items, message.receivedAt);
+    if (refused !== undefined) return this.#reject(key, device, message, refused);
     const text = telemetryText(device, message, decoded.items);
     return this.#publish("telemetry.received", text, { key, raw: true }).then(this.#stored, this.#failed);
   }

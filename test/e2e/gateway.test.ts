@@ -78,7 +78,7 @@ test("OPTIONS only says what is allowed, also for a preflight that names a metho
     "access-control-request-method": "DELETE",
   });
   assert.equal(asked.status, 204);
-  assert.equal(asked.headers.get("allow"), "DELETE, GET, HEAD, OPTIONS");
+  assert.equal(asked.headers.get("allow"), "DELETE, GET, HEAD, PATCH, OPTIONS");
   assert.equal(asked.headers.get("access-control-allow-origin"), null);
   assert.equal((await ask("GET", "/v1/devices/preflight")).status, 200, "it is still there");
 });

@@ -64,9 +64,13 @@ export function restClient(http: string) {
         if (!(error instanceof RestError && error.status === 409)) throw error;
       });
     },
-    /** Makes the device's credential, replacing a former one. */
+    /** Makes a credential of the device; where it has two, in place of the older one. */
     async credential(id: string): Promise<string> {
-      return ((await request("POST", `${device(id)}/credentials`)) as { secret: string }).secret;
+      const path = `${device(id)}/credentials`;
+      const { items } = (await request("GET", path)) as { items: { credentialId: string }[] };
+      const [oldest, second] = items;
+      if (oldest && second) await request("DELETE", `${path}/${oldest.credentialId}`);
+      return ((await request("POST", path)) as { secret: string }).secret;
     },
     /** All readings, page by page. */
     readings: (id: string, query: ReadingsQuery = {}) => all<Reading>(`${device(id)}/readings`, { ...query }),

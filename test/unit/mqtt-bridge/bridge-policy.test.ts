@@ -4,6 +4,7 @@ import { bridgePolicy } from "../../../services/mqtt-bridge/bridge-policy.ts";
 import type { Dialect } from "../../../services/mqtt-bridge/dialects/dialect.ts";
 import { native } from "../../../services/mqtt-bridge/dialects/native/native.ts";
 import { CredentialError } from "../../../services/mqtt-bridge/edge/edge-policy.ts";
+import { TypeSchemas } from "../../../services/mqtt-bridge/type-schemas.ts";
 import { Uplink } from "../../../services/mqtt-bridge/uplink.ts";
 
 /** A dialect whose devices call themselves `x:{id}` and publish to `up`. */
@@ -18,7 +19,8 @@ const other: Dialect = {
 
 const policyWith = (
   authenticate: Parameters<typeof bridgePolicy>[0]["authenticate"] = async () => ({ sessionEpoch: 1 }),
-) => bridgePolicy({ dialects: [other, native], uplink: new Uplink(async () => {}), authenticate });
+  schemas = new TypeSchemas(async () => null),
+) => bridgePolicy({ dialects: [other, native], uplink: new Uplink(async () => {}), authenticate, schemas });
 
 test("a CONNECT belongs to the first dialect that recognises it, and so do the device's topics", () => {
   const policy = policyWith();
