@@ -190,10 +190,15 @@ test("a path that is no percent-encoding is 400, and bytes that are no HTTP end 
   isProblem(await ask("GET", "/v1/devices/%E0%A4%A"), 400, "PATH_MALFORMED");
   assert.match(await raw("\x00\x01\x02\r\n\r\n"), /^HTTP\/1\.1 400 /);
   assert.match(
-    await raw("POST /v1/devices HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{"),
+    await raw(
+      "POST /v1/devices HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{",
+    ),
     /^(HTTP\/1\.1 400 |$)/,
   );
-  assert.match(await raw(`GET /v1/devices/${"x".repeat(20_000)} HTTP/1.1\r\nhost: localhost\r\n\r\n`), /^HTTP\/1\.1 431 /);
+  assert.match(
+    await raw(`GET /v1/devices/${"x".repeat(20_000)} HTTP/1.1\r\nhost: localhost\r\n\r\n`),
+    /^HTTP\/1\.1 431 /,
+  );
   assert.equal((await ask("GET", "/health/live")).status, 200);
 });
 
