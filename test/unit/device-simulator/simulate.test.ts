@@ -42,6 +42,28 @@ async function simulate(options: StandInOptions, ...args: string[]) {
   return { ...platform, code, stdout, stderr, report };
 }
 
+test("a device that has two credentials gets a new one in place of the older", async () => {
+  const asked: string[] = [];
+  const run = await simulate(
+    {
+      rest({ method, url }, response) {
+        if (!url?.includes("/credentials")) return false;
+        asked.push(`${method} ${url}`);
+        const full = !asked.some((one) => one.startsWith("DELETE"));
+        if (method === "POST" && !full) return false;
+        if (method === "POST") response.writeHead(409).end('{"code":"CREDENTIALS_FULL"}');
+        if (method === "GET") response.end('{"items":[{"credentialId":"old"},{"credentialId":"new"}]}');
+        if (method === "DELETE") response.writeHead(204).end();
+        return true;
+      },
+    },
+    ...["--devices", "1", "--rate", "1000", "--count", "1"],
+  );
+  assert.equal(run.code, 0, run.stderr);
+  const path = "/v1/devices/sim-1/credentials";
+  assert.deepEqual(asked, [`POST ${path}`, `GET ${path}`, `DELETE ${path}/old`, `POST ${path}`]);
+});
+
 const perDevice = (published: Published[]) => Map.groupBy(published, ({ deviceId }) => deviceId);
 const values = (published: Published[]) => published.map(({ deviceId, payload }) => [deviceId, payload.values]);
 

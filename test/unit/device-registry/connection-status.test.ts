@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { DeviceEvent } from "../../../schemas/device-events.ts";
+import {
+  connectionAfter,
+  connectionOf,
+  type StoredConnection,
+} from "../../../services/device-registry/connection-status.ts";
+import { followed, REPORTED_STATUS_BYTES_MAX } from "../../../services/device-registry/device-events.ts";
+
+const T = 1_767_225_600_000_000;
+const SECOND = 1_000_000;
+const of = (sessionEpoch: number, seconds: number) => ({
+  tenantId: "default",
+  deviceId: "d",
+  sessionEpoch,
+  at: T + seconds * SECOND,
+});
+const connected = (epoch: number, seconds: number, keepAliveSeconds = 60): DeviceEvent => ({
+  ...of(epoch, seconds),
+  kind: "connected",
+  keepAliveSeconds,
+  protocol: "mqtt",
+});
+const disconnected = (
+  epoch: number,
+  seconds: number,
+  reason: "network" | "client" | "will" = "network",
+): DeviceEvent => ({
+  ...of(epoch, seconds),
+  kind: "disconnected",
+  reason,
+});
+const seen = (epoch: number, seconds: number): DeviceEvent => ({ ...of(epoch, seconds), kind: "seen" });
+const status = (epoch: number, seconds: number, said: Record<string, unknown>): DeviceEvent => ({
+  ...of(epoch, seconds),
+  kind: "status",
+  status: said,
+});
+
+const after = (...events: DeviceEvent[]) =>
+  events.reduce<StoredConnection | undefined>(connectionAfter, undefined) ?? assert.fail();
+/** Seconds after T, with a grace of 10 seconds. */
+const seenAt = (connection: StoredConnection, seconds: number) =>
+  connectionOf(connection, T / 1000 + seconds * 1000, 10);
+
+test("a connection is told with all that is known of it", () => {
+  assert.deepEqual(seenAt(after(connected(1, 0), seen(1, 30)), 31), {
+    sessionEpoch: 1,
+    connected: true,
+    connectedAt: "2026-01-01T00:00:00.000Z",
+    lastSeenAt: "2026-01-01T00:00:30.000Z",
+    keepAliveSeconds: 60,
+    protocol: "mqtt",
+  });
+  assert.partialDeepStrictEqual(seenAt(after(connected(1, 0), disconnected(1, 5, "client")), 31), {
+    connected: false,
+    disconnectedAt: "2026-01-01T00:00:05.000Z",
+    reason: "client",
+  });
+});
+
+test("a late disconnect of an old session changes nothing, and neither does its last sign of life", () => {
+  const connection = after(connected(1, 0), connected(2, 10));
+  assert.equal(connectionAfter(connection, disconnected(1, 20)), connection);
+  assert.equal(connectionAfter(connection, seen(1, 20)), connection);
+  assert.equal(connectionAfter(connection, connected(1, 20)), connection);
+});
+
+test("within a session nothing reconnects: its connect, or a sign of life, that comes again", () => {
+  const connection = after(connected(1, 0), seen(1, 4), disconnected(1, 5, "will"));
+  for (const event of [connected(1, 0), seen(1, 4), disconnected(1, 5, "will")])
+    assert.deepEqual(connectionAfter(connection, event), connection);
+});
+
+test("a batch that comes again changes nothing, wherever it was cut", () => {
+  const events = [
+    connected(1, 0),
+    status(1, 1, { battery: 80 }),
+    seen(1, 2),
+    disconnected(1, 3),
+    connected(2, 4),
+    disconnected(1, 5, "will"),
+    status(2, 6, { battery: 79 }),
+    seen(2, 7),
+  ];
+  const once = followed({ sessionEpoch: 2 }, events);
+  for (let cut = 0; cut <= events.length; cut++) {
+    const first = followed({ sessionEpoch: 2 }, events.slice(0, cut));
+    assert.deepEqual(followed({ sessionEpoch: 2, ...first }, events), once, `cut at ${cut}`);
+    assert.deepEqual(followed({ sessionEpoch: 2, ...once }, events.slice(cut)), once, `again from ${cut}`);
+  }
+});
+
+test("what is heard of a new session proves its connection, although its connect was not heard", () => {
+  assert.partialDeepStrictEqual(seenAt(after(connected(1, 0), disconnected(1, 1), seen(2, 5)), 6), {
+    sessionEpoch: 2,
+    connected: true,
+    connectedAt: "2026-01-01T00:00:05.000Z",
+  });
+});
+
+test("an event of a session that this device never had is about another one of its id", () => {
+  assert.deepEqual(followed({ sessionEpoch: 1 }, [connected(9, 0), disconnected(9, 1)]), {});
+});
+
+test("a connection that is silent beyond 1.5 keep-alives and the grace is lost, whatever was reported", () => {
+  const connection = after(connected(1, 0), seen(1, 10));
+  assert.equal(seenAt(connection, 10 + 90 + 10).connected, true);
+  assert.partialDeepStrictEqual(seenAt(connection, 10 + 90 + 10.001), {
+    connected: false,
+    reason: "keep-alive",
+    disconnectedAt: "2026-01-01T00:01:40.000Z",
+    lastSeenAt: "2026-01-01T00:00:10.000Z",
+  });
+  assert.equal(seenAt(connectionAfter(connection, seen(1, 200)), 210).connected, true, "it was late, not lost");
+});
+
+test("without a keep-alive silence tells nothing", () => {
+  assert.equal(seenAt(after(connected(1, 0, 0)), 1_000_000).connected, true);
+});
+
+test("a disconnect keeps its time and takes the later reason: the will that follows", () => {
+  const connection = after(connected(1, 0), disconnected(1, 5), disconnected(1, 15, "will"));
+  assert.deepEqual([connection.disconnectedAt, connection.reason], [T + 5 * SECOND, "will"]);
+});
+
+test("of what a device says of itself the newest is kept, as long as it is not too long", () => {
+  const said = { "a.b": { $x: 1 } };
+  const { reportedStatus } = followed({ sessionEpoch: 1 }, [
+    status(1, 5, said),
+    status(1, 4, { late: true }),
+    status(1, 6, { long: "x".repeat(REPORTED_STATUS_BYTES_MAX) }),
+  ]);
+  assert.deepEqual(reportedStatus, { text: JSON.stringify(said), at: T + 5 * SECOND });
+});
