@@ -1,6 +1,6 @@
+import type { ChannelFile } from "./channel-file.ts";
 import type { ChannelLog } from "./channel-log.ts";
 import { ChannelCommitError, ChannelFullError, ChannelNotConnectedError, ChannelPayloadError } from "./errors.ts";
-import type { LogFile } from "./log-file.ts";
 
 export interface GroupCommitOptions {
   /** Messages of one transaction at most: bounds how long a commit holds up the event loop. @default 2000 */
@@ -29,7 +29,7 @@ function emptyGroup(): Group {
 
 /** Collects what one turn of the event loop writes and commits it at once: one fsync for all. */
 export class GroupCommit {
-  #file: LogFile;
+  #file: ChannelFile;
   #options: Required<GroupCommitOptions>;
   #onCommitted: (logs: Iterable<ChannelLog>) => void;
   #groups: Group[] = [];
@@ -38,7 +38,7 @@ export class GroupCommit {
   #immediate: NodeJS.Immediate | undefined;
   #closed = false;
 
-  constructor(file: LogFile, options: GroupCommitOptions, onCommitted: (logs: Iterable<ChannelLog>) => void) {
+  constructor(file: ChannelFile, options: GroupCommitOptions, onCommitted: (logs: Iterable<ChannelLog>) => void) {
     this.#file = file;
     this.#options = {
       groupMax: options.groupMax ?? 2000,
@@ -83,10 +83,21 @@ export class GroupCommit {
     return group.committed;
   }
 
-  /** Runs another write in the next transaction; its promise settles with the commit. */
-  async update<T>(write: () => T): Promise<T> {
+  /**
+   * Runs another write in the next transaction; its promise settles with the commit. What it throws fails the
+   * transaction, and with it all that would have been committed at once.
+   *
+   * @param chars given: the write is a message of so many characters, and counts as one that waits.
+   */
+  async update<T>(write: () => T, chars?: number): Promise<T> {
     if (this.#closed) throw new ChannelNotConnectedError();
     const group = this.#current();
+    if (chars !== undefined) {
+      group.messages++;
+      group.chars += chars;
+      this.#messages++;
+      this.#chars += chars;
+    }
     let result: T | undefined;
     group.updates.push(() => {
       result = write();

@@ -1,17 +1,7 @@
-import { mkdirSync } from "node:fs";
-import { dirname } from "node:path";
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { ChannelFile, type ChannelFileOptions } from "./channel-file.ts";
 import { ChannelLog } from "./channel-log.ts";
 
-export interface LogFileOptions {
-  file: string;
-  /** FULL survives power loss; NORMAL survives the death of the process only. @default "FULL" */
-  synchronous?: "FULL" | "NORMAL";
-  /** How long a write waits, blocking, for another process's write, milliseconds. @default 2000 */
-  busyTimeoutMs?: number;
-}
-
-/** Version of the tables below, kept in `PRAGMA user_version`. */
+/** Version of the tables below. */
 const SCHEMA_VERSION = 1;
 
 /** Each channel has its own table `log_<id>`: its row id is the position, so that an append touches one B-tree only. */
@@ -27,58 +17,13 @@ const SCHEMA = `
     PRIMARY KEY (channel, name)
   ) STRICT, WITHOUT ROWID;`;
 
-/** Pages of write-ahead log (4 KiB each) after which a commit copies them into the file: 8 MiB. */
-const CHECKPOINT_PAGES = 2000;
-
-/** The SQLite file that holds every channel's log and every group's position. */
-export class LogFile {
-  readonly db: DatabaseSync;
-  readonly path: string;
+/** The SQLite file that holds every facts channel's log and every group's position. */
+export class LogFile extends ChannelFile {
   #channels = new Map<string, ChannelLog>();
-  #begin: StatementSync;
-  #commit: StatementSync;
-  #dataVersion: StatementSync;
 
   /** @throws Error naming the file when it cannot be opened or was written by a newer version. */
-  constructor({ file, synchronous = "FULL", busyTimeoutMs = 2000 }: LogFileOptions) {
-    this.path = file;
-    try {
-      mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-      this.db = new DatabaseSync(file, { timeout: busyTimeoutMs });
-    } catch (error) {
-      throw new Error(`channel file ${file} cannot be opened: ${(error as Error).message}`, { cause: error });
-    }
-    try {
-      const version = this.#version();
-      this.db.exec(`PRAGMA journal_mode=WAL; PRAGMA synchronous=${synchronous}; PRAGMA cache_size=-16000;
-        PRAGMA wal_autocheckpoint=${CHECKPOINT_PAGES}; PRAGMA journal_size_limit=67108864`);
-      this.#begin = this.db.prepare("BEGIN IMMEDIATE");
-      this.#commit = this.db.prepare("COMMIT");
-      this.#dataVersion = this.db.prepare("PRAGMA data_version");
-      if (version < SCHEMA_VERSION)
-        this.transaction(() => this.db.exec(`${SCHEMA} PRAGMA user_version=${SCHEMA_VERSION}`));
-    } catch (error) {
-      this.db.close();
-      throw error;
-    }
-  }
-
-  /** Runs the writes in one transaction; when anything fails, none of them happened. */
-  transaction<T>(writes: () => T): T {
-    this.#rollBack();
-    this.#begin.run();
-    try {
-      const result = writes();
-      this.#commit.run();
-      return result;
-    } catch (error) {
-      try {
-        this.#rollBack();
-      } catch {
-        // Then the next transaction rolls this one back; the first error says more.
-      }
-      throw error;
-    }
+  constructor(options: ChannelFileOptions) {
+    super(options, SCHEMA, SCHEMA_VERSION);
   }
 
   /** The log of a channel, created on first use. Not inside a transaction. */
@@ -97,26 +42,6 @@ export class LogFile {
     return rows.map((row) => this.channel(String(row["name"])));
   }
 
-  /** Changes when another connection has committed, in this process or another. */
-  dataVersion(): number {
-    return Number(this.#dataVersion.get()?.["data_version"]);
-  }
-
-  /** Bytes in use, without free pages. */
-  usedBytes(): number {
-    const pragma = (name: string) => Number(this.db.prepare(`PRAGMA ${name}`).get()?.[name]);
-    return (pragma("page_count") - pragma("freelist_count")) * pragma("page_size");
-  }
-
-  close(): void {
-    if (this.db.isOpen) this.db.close();
-  }
-
-  /** Some errors end a transaction by themselves. */
-  #rollBack(): void {
-    if (this.db.isTransaction) this.db.exec("ROLLBACK");
-  }
-
   #channelId(name: string): number {
     const find = this.db.prepare("SELECT id FROM channel WHERE name=?");
     const known = find.get(name)?.["id"];
@@ -127,14 +52,5 @@ export class LogFile {
       this.db.exec(ChannelLog.schema(id));
       return id;
     });
-  }
-
-  #version(): number {
-    const version = Number(this.db.prepare("PRAGMA user_version").get()?.["user_version"]);
-    if (version > SCHEMA_VERSION)
-      throw new Error(
-        `channel file ${this.path} was written by a newer version (schema ${version}, this one knows ${SCHEMA_VERSION})`,
-      );
-    return version;
   }
 }

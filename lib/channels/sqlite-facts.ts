@@ -6,17 +6,18 @@ import {
   METRIC_ERRORS,
   METRIC_RETRIES,
 } from "./base-adapter.ts";
+import type { ChannelFileOptions } from "./channel-file.ts";
 import type { ChannelLog, Row } from "./channel-log.ts";
 import { type Batch, type ConsumerHost, ConsumerLoop, rawOf } from "./consumer-loop.ts";
 import { ChannelNotConnectedError } from "./errors.ts";
 import type { FactsAdmin, SeekTarget } from "./facts-admin.ts";
 import { GroupAdmin } from "./group-admin.ts";
-import { LogFile, type LogFileOptions } from "./log-file.ts";
+import { LogFile } from "./log-file.ts";
 import type { Publication, PublishOptions } from "./message.ts";
 import { payloadText } from "./payload-text.ts";
 import { type SessionOptions, SqliteSession } from "./sqlite-session.ts";
 
-export interface SqliteFactsOptions extends AdapterOptions, LogFileOptions, SessionOptions {
+export interface SqliteFactsOptions extends AdapterOptions, ChannelFileOptions, SessionOptions {
   /** Longest payload, characters of JSON text. @default 16777216 */
   payloadCharsMax?: number;
   /** Characters of payload in one batch, approximately. @default 8388608 */

@@ -1,3 +1,4 @@
+import { ChangePoll } from "./change-poll.ts";
 import type { ChannelLog } from "./channel-log.ts";
 import { ConsumerGroups } from "./consumer-groups.ts";
 import { ChannelCommitError } from "./errors.ts";
@@ -29,19 +30,19 @@ export class SqliteSession {
   readonly lock: ProcessLock;
   readonly retention: Retention;
   readonly leaseMs: number;
-  #events: SessionEvents;
-  #timers: NodeJS.Timeout[];
-  #dataVersion: number;
+  #poll: ChangePoll;
+  #renewing: NodeJS.Timeout;
 
   constructor(file: LogFile, options: SessionOptions, events: SessionEvents) {
     const { pollMs = 100, leaseMs = 15_000 } = options;
     this.file = file;
     this.leaseMs = leaseMs;
-    this.#events = events;
     try {
       this.groups = new ConsumerGroups(file);
       this.lock = new ProcessLock(file.path);
-      this.#dataVersion = file.dataVersion();
+      this.#poll = new ChangePoll(file, pollMs, events.changedElsewhere, (error) =>
+        events.failed("looking for messages of other processes", error),
+      );
     } catch (error) {
       file.close();
       throw error;
@@ -50,10 +51,7 @@ export class SqliteSession {
     this.retention = new Retention(file, this.groups, options, (error) =>
       events.failed("deleting old messages", error),
     );
-    this.#timers = [
-      setInterval(() => this.#poll(), pollMs).unref(),
-      setInterval(() => events.renewLeases(), leaseMs / 3).unref(),
-    ];
+    this.#renewing = setInterval(() => events.renewLeases(), leaseMs / 3).unref();
   }
 
   /** The log of a channel, created on first use. @throws ChannelCommitError */
@@ -67,21 +65,11 @@ export class SqliteSession {
 
   /** Commits what waits, and ends. */
   close(): void {
-    for (const timer of this.#timers) clearInterval(timer);
+    this.#poll.stop();
+    clearInterval(this.#renewing);
     this.retention.stop();
     this.commits.close();
     this.lock.release();
     this.file.close();
-  }
-
-  #poll(): void {
-    try {
-      const version = this.file.dataVersion();
-      if (version === this.#dataVersion) return;
-      this.#dataVersion = version;
-    } catch (error) {
-      this.#events.failed("looking for messages of other processes", error);
-    }
-    this.#events.changedElsewhere();
   }
 }
