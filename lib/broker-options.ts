@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { BrokerOptions } from "moleculer";
 import { channelMiddlewares } from "./channels/middlewares.ts";
 import { SqliteFactsAdapter } from "./channels/sqlite-facts.ts";
+import { SqliteWorkAdapter } from "./channels/sqlite-work.ts";
 import type { Config } from "./config.ts";
 import { opening } from "./opening.ts";
 import { serviceInfo } from "./service-info.ts";
@@ -15,6 +16,18 @@ export function brokerOptions(config: Config): BrokerOptions {
     pendingMax: config.CHANNEL_PENDING_MAX,
     retentionMs: config.CHANNEL_RETENTION_HOURS * 3_600_000,
   });
+  const work = new SqliteWorkAdapter({
+    file: join(config.DATA_DIR, "work.db"),
+    synchronous: config.SQLITE_SYNCHRONOUS,
+    pendingMax: config.CHANNEL_PENDING_MAX,
+    depthMax: config.WORK_DEPTH_MAX,
+    ...(config.WORK_TTL_SECONDS === 0 ? {} : { ttlMs: config.WORK_TTL_SECONDS * 1000 }),
+    leaseMs: config.WORK_LEASE_SECONDS * 1000,
+    maxRetries: config.WORK_DELIVERIES_MAX - 1,
+    maxInFlight: config.WORK_CONCURRENCY,
+    retryMs: config.WORK_RETRY_SECONDS * 1000,
+    retryMaxMs: config.WORK_RETRY_SECONDS_MAX * 1000,
+  });
   return {
     logLevel: config.LOG_LEVEL,
     // Parameters are parsed by defineService.
@@ -22,6 +35,6 @@ export function brokerOptions(config: Config): BrokerOptions {
     // Dependencies are looked for this often; Moleculer's second would be most of the time to start.
     dependencyInterval: 10,
     metrics: { enabled: true, reporter: [] },
-    middlewares: [settingsMiddleware(config), ...channelMiddlewares({ facts }), opening, serviceInfo],
+    middlewares: [settingsMiddleware(config), ...channelMiddlewares({ facts, work }), opening, serviceInfo],
   };
 }

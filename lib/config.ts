@@ -54,6 +54,19 @@ const Variables = z.object({
   CONSUMER_BATCH_MAX: count(500, 1, 10_000),
   /** Hours that a channel keeps messages that every group has read. */
   CHANNEL_RETENTION_HOURS: count(168, 1, 87_600),
+  /** Items that a work channel, or its dead letters, hold at most; above it publishing is refused with 429. */
+  WORK_DEPTH_MAX: count(100_000, 1, 100_000_000),
+  /** Seconds that an item may wait for its delivery where its publisher sets no limit; 0 = for ever. */
+  WORK_TTL_SECONDS: count(604_800, 0, 315_360_000),
+  /** Seconds after which an item whose process hangs goes to another taker. */
+  WORK_LEASE_SECONDS: count(30, 1, 3600),
+  /** Deliveries of one item, the first included, until it is put aside. */
+  WORK_DELIVERIES_MAX: count(10, 1, 1000),
+  /** Items that one consumer works on at once. */
+  WORK_CONCURRENCY: count(10, 1, 10_000),
+  /** Seconds before the second delivery; they double with each, up to the longest. */
+  WORK_RETRY_SECONDS: count(1, 1, 3600),
+  WORK_RETRY_SECONDS_MAX: count(60, 1, 86_400),
   /** Rejected messages kept per tenant; the oldest go first. */
   REJECTED_MESSAGES_MAX: count(10_000, 1, 10_000_000),
   /** Metrics that one device may have. */

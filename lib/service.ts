@@ -1,8 +1,16 @@
 import { type CallingOptions, type Context, Errors, type Service, type ServiceSchema } from "moleculer";
 import type { z } from "zod";
-import { type Channels, channels as declared, type Payload } from "../schemas/channels.ts";
+import {
+  type ChannelKind,
+  type Channels,
+  type DeadChannel,
+  channels as declared,
+  type Payload,
+} from "../schemas/channels.ts";
 import type { Hints } from "../schemas/hints.ts";
 import type { Actions } from "../schemas/index.ts";
+import { DEAD, isDeadChannel } from "./channels/dead-cause.ts";
+import type { RawMessage, WorkMessage } from "./channels/message.ts";
 import type { ActionContract, ServiceContract } from "./contract.ts";
 import type { Meta } from "./meta.ts";
 import { openapiOperation } from "./openapi-operation.ts";
@@ -22,7 +30,11 @@ export interface TypedBroker extends Caller, Pick<Service["broker"], "metrics" |
    * Resolves when the channel holds the message durably.
    * With `raw` the payload is its JSON text already (hot path).
    */
-  publish<K extends keyof Channels>(channel: K, payload: Payload<K> | string, opts?: PublishOptions): Promise<void>;
+  publish<K extends keyof Channels>(
+    channel: K,
+    payload: Payload<K> | string,
+    opts?: PublishOptionsOf<Channels[K]["kind"]>,
+  ): Promise<void>;
   /** Tells every node at once; whoever is away misses it. */
   broadcast<K extends keyof Hints>(hint: K, payload: Hints[K]): Promise<void>;
 }
@@ -35,6 +47,18 @@ export interface PublishOptions {
   /** The payload is serialised already. */
   raw?: boolean;
 }
+
+/** Of an item of a work channel. */
+export interface WorkPublishOptions extends PublishOptions {
+  /** How long the item may wait for its delivery, milliseconds; then it is a dead letter with cause `expired`. */
+  ttlMs?: number;
+  /** Until when the item may be delivered, milliseconds since 1970; of the two limits the earlier one holds. */
+  expiresAt?: number;
+  /** Not to be delivered before so many milliseconds are over. */
+  delayMs?: number;
+}
+
+export type PublishOptionsOf<Kind extends ChannelKind> = Kind extends "work" ? WorkPublishOptions : PublishOptions;
 
 /** Context whose `params` are already parsed and whose `call` knows every contract. */
 export interface Ctx<Params = unknown> extends Omit<Context<Params, Meta>, "call" | "broker">, Caller {
@@ -80,15 +104,41 @@ type NoUnknownFields<C extends ServiceContract, H> = {
     : unknown;
 };
 
-/** A consumer takes messages in batches, in order; it is idempotent, because a batch may come again. */
-interface Consumer<P, T> {
+/** A consumer of facts takes messages in batches, in order; it is idempotent, because a batch may come again. */
+interface FactsConsumer<P, T> {
   /** Consumer group: each group receives every message. */
   group: string;
   /** Attempts in place before the poison of a batch is isolated. */
   maxRetries?: number;
   /** Messages of one call and one commit at most; left out: the configured size. */
   batch?: { size?: number };
-  handler(this: T, ctx: Ctx<P[]>): Promise<void>;
+  handler(this: T, ctx: Ctx<P[]>, raw: RawMessage[]): Promise<void>;
+}
+
+/** A consumer of work takes one item per call; it is idempotent, because an item may come again. */
+interface WorkConsumer<P, T> {
+  /** The one group that does this work. */
+  group: string;
+  /** Deliveries after the first, before the item is put aside; left out: as configured. */
+  maxRetries?: number;
+  /** Items in work at once, in each process; left out: as configured. */
+  maxInFlight?: number;
+  handler(this: T, ctx: Ctx<P>, raw: WorkMessage): Promise<void>;
+}
+
+/** How a service consumes a channel, by what the channel was declared as. */
+export type ConsumerOf<Declaration extends { kind: ChannelKind; payload: unknown }, T> = Declaration extends {
+  kind: "work";
+}
+  ? WorkConsumer<Declaration["payload"], T>
+  : FactsConsumer<Declaration["payload"], T>;
+
+/** A consumer of dead letters takes them as text: batches of facts, work one by one. */
+export interface DeadLetterConsumer<T> {
+  group: string;
+  /** Of a channel that is not declared in schemas/channels.ts. */
+  kind?: ChannelKind;
+  handler(this: T, ctx: Ctx<string | string[]>, raw: RawMessage | RawMessage[]): Promise<void>;
 }
 
 interface Implementation<C extends ServiceContract, Settings, Methods, State, M extends readonly Mixin[], H, T> {
@@ -101,7 +151,7 @@ interface Implementation<C extends ServiceContract, Settings, Methods, State, M 
   /** A method that uses `this` annotates it where TypeScript can't infer it; rules belong into pure modules. */
   methods?: Methods & ThisType<T>;
   actions: H & NoUnknownFields<C, H>;
-  channels?: { [K in keyof Channels]?: Consumer<Payload<K>, T> };
+  channels?: { [K in keyof Channels]?: ConsumerOf<Channels[K], T> } & { [K in DeadChannel]?: DeadLetterConsumer<T> };
   /** What other services broadcast; a hint may be lost. */
   hints?: { [K in keyof Hints]?: (this: T, payload: Hints[K]) => Promise<void> | void };
   started?(this: T): Promise<void> | void;
@@ -131,6 +181,7 @@ export function defineService<
     ...schema,
     name: contract.name,
     facts: consumersOf("facts", consumers),
+    work: consumersOf("work", consumers),
     events: mapValues(hinted, (handler) => ({
       handler(this: unknown, ctx: Context) {
         return handler.call(this, ctx.params);
@@ -153,13 +204,23 @@ export function defineService<
 }
 
 /** The consumers of one kind of channel, under the schema property that its middleware reads. */
-function consumersOf(kind: "facts", consumers: Record<string, AnyConsumer>): Record<string, object> {
-  const mine = Object.entries(consumers).filter(([name]) => declared[name as keyof Channels].kind === kind);
-  return Object.fromEntries(mine.map(([name, consumer]) => [name, { batch: {}, ...consumer, context: true }]));
+function consumersOf(wanted: ChannelKind, consumers: Record<string, AnyConsumer>): Record<string, object> {
+  const mine = Object.entries(consumers).filter(([name, consumer]) => kindOf(name, consumer) === wanted);
+  return Object.fromEntries(
+    mine.map(([name, { kind: _, ...consumer }]) => [
+      name,
+      { ...(wanted === "facts" ? { batch: {} } : {}), ...consumer, text: isDeadChannel(name), context: true },
+    ]),
+  );
 }
+
+/** Dead letters travel as the channel does that they come from. */
+const kindOf = (name: string, { kind }: AnyConsumer): ChannelKind =>
+  kind ?? declared[(isDeadChannel(name) ? name.slice(0, -DEAD.length) : name) as keyof Channels].kind;
 
 interface AnyConsumer {
   handler: AnyHandler;
+  kind?: ChannelKind;
 }
 type AnyHandler = (this: unknown, ctx: Context<unknown>) => unknown;
 

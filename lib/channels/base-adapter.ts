@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import channels from "@moleculer/channels";
 import type { BackOffOptions } from "./back-off.ts";
+import type { DeadCause } from "./dead-cause.ts";
 import type { FactsAdmin } from "./facts-admin.ts";
-import type { Publication, PublishOptions, RawMessage } from "./message.ts";
+import type { Publication, RawMessage, WorkOptions } from "./message.ts";
+import type { WorkAdmin } from "./work-admin.ts";
 
 /** One entry of a service's channels as the middleware hands it over; keys of our own (`batch`) survive. */
 export interface Channel {
@@ -15,6 +17,10 @@ export interface Channel {
   maxRetries?: number | null;
   /** Given: the handler takes arrays of `size` messages at most. */
   batch?: { size?: number };
+  /** Work channels: items in work at once. */
+  maxInFlight?: number | null;
+  /** The handler takes payloads as the JSON text they are; what is not JSON reaches it, too. */
+  text?: boolean;
   /** Where a group begins that has never consumed the channel. @default "beginning" */
   startFrom?: "beginning" | "end";
   handler(payload: unknown, raw: unknown): Promise<unknown>;
@@ -42,7 +48,7 @@ interface Base {
   activeMessages: Map<string, (string | number)[]>;
   init(broker: object, logger: Log): void;
   addPrefixTopic(name: string): string;
-  metricsIncrement(name: string, chan: Channel): void;
+  metricsIncrement(name: string, chan: { name: string; group?: string | undefined }): void;
   initChannelActiveMessages(channelId: string, throwIfTracked?: boolean): void;
   stopChannelActiveMessages(channelId: string): void;
   addChannelActiveMessages(channelId: string, ids: (string | number)[]): void;
@@ -69,7 +75,7 @@ export abstract class ChannelAdapter extends Base {
   /** Lets the batch that runs finish, within a bound. */
   abstract unsubscribe(chan: Channel): Promise<void>;
   /** Resolves when the message is durable. `name` is with prefix. */
-  abstract publish(name: string, payload: unknown, options?: PublishOptions): Promise<void>;
+  abstract publish(name: string, payload: unknown, options?: WorkOptions): Promise<void>;
   /** Publishes many with one promise. After a rejection some may be stored. */
   abstract publishMany(name: string, items: readonly Publication[]): Promise<void>;
 
@@ -94,18 +100,20 @@ export abstract class ChannelAdapter extends Base {
 
   /** Headers of a dead letter: the message's own, why and where it failed, and what re-driving it needs. */
   protected deadLetterHeaders(
-    chan: Channel,
+    { name: channel, group }: { name: string; group?: string | undefined },
     raw: RawMessage,
+    cause: DeadCause,
     error: unknown,
     attempts: number,
   ): Record<string, string> {
     const { message, type, name, code } = (error ?? {}) as { [K in "message" | "type" | "name" | "code"]?: unknown };
     return {
       ...raw.headers,
-      "x-original-channel": this.withoutPrefix(chan.name),
-      "x-original-group": chan.group,
+      "x-original-channel": this.withoutPrefix(channel),
+      ...(group === undefined ? {} : { "x-original-group": group }),
       "x-original-position": String(raw.position),
       "x-original-timestamp": new Date(raw.timestamp).toISOString(),
+      "x-dead-cause": cause,
       "x-error-message": String(message ?? error).slice(0, CAUSE_CHARS_MAX),
       "x-error-type": String(type ?? name ?? "Error"),
       ...(code === undefined ? {} : { "x-error-code": String(code) }),
@@ -136,3 +144,6 @@ export abstract class ChannelAdapter extends Base {
 
 /** An adapter for channels of kind `facts`. */
 export type FactsAdapter = ChannelAdapter & FactsAdmin;
+
+/** An adapter for channels of kind `work`. */
+export type WorkAdapter = ChannelAdapter & WorkAdmin;

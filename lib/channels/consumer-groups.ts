@@ -23,6 +23,7 @@ export class ConsumerGroups {
   #release: StatementSync;
   #forget: StatementSync;
   #floor: StatementSync;
+  #all: StatementSync;
 
   constructor({ db }: LogFile) {
     const row = "channel=? AND name=?";
@@ -37,6 +38,12 @@ export class ConsumerGroups {
     this.#release = db.prepare(`UPDATE consumer_group SET owner=NULL, expires=0 WHERE ${row} AND owner=?`);
     this.#forget = db.prepare(`DELETE FROM consumer_group WHERE ${row}`);
     this.#floor = db.prepare("SELECT min(next) AS next FROM consumer_group WHERE channel=?");
+    this.#all = db.prepare("SELECT channel, name, next FROM consumer_group");
+  }
+
+  /** Every group that is known. */
+  all(): { channel: number; name: string; next: number }[] {
+    return this.#all.all() as unknown as { channel: number; name: string; next: number }[];
   }
 
   find(channel: number, group: string): GroupState | undefined {

@@ -6,6 +6,7 @@ import { deliver } from "./delivery.ts";
 import { ChannelPayloadError } from "./errors.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import type { RawMessage } from "./message.ts";
+import { isForAnotherGroup } from "./redrive.ts";
 
 export interface ConsumerOptions extends BackOffOptions {
   /** Messages of one batch at most. */
@@ -54,6 +55,8 @@ export const rawOf = (row: Row): RawMessage => ({
   headers: headersOf(row),
   timestamp: row[4],
 });
+
+const textOf = (row: Row): string => row[3];
 
 function payloadOf(row: Row): unknown {
   try {
@@ -165,14 +168,16 @@ export class ConsumerLoop {
     this.#charsEach = Math.max(1, chars / rows.length);
   }
 
-  #batch(messages: readonly Row[], generation: number, signal: AbortSignal): Batch {
+  #batch(taken: readonly Row[], generation: number, signal: AbortSignal): Batch {
     const host = this.#host;
     const commit = (row: Row) => this.#commit(row[0] + 1, generation, signal);
+    const messages = taken.filter((row) => !isForAnotherGroup(row[2], this.chan.group));
     return {
       messages,
-      commit: () => commit(messages.at(-1) as Row),
-      deliver: () =>
-        deliver<Row>(
+      commit: () => commit(taken.at(-1) as Row),
+      deliver: async () => {
+        if (messages.length === 0) return;
+        await deliver<Row>(
           {
             ...this.#options,
             maxRetries: this.chan.maxRetries,
@@ -187,14 +192,16 @@ export class ConsumerLoop {
             failed: (error, failures, rows) => host.failed(this.chan, error, failures, rows[0] as Row, rows.length),
           },
           messages,
-        ),
+        );
+      },
     };
   }
 
   async #call(rows: readonly Row[]): Promise<void> {
     const [first] = rows;
-    if (this.chan.batch) await this.chan.handler(rows.map(payloadOf), rows.map(rawOf));
-    else if (first) await this.chan.handler(payloadOf(first), rawOf(first));
+    const payload = this.chan.text ? textOf : payloadOf;
+    if (this.chan.batch) await this.chan.handler(rows.map(payload), rows.map(rawOf));
+    else if (first) await this.chan.handler(payload(first), rawOf(first));
   }
 
   #checkOwned(generation: number): void {

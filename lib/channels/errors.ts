@@ -31,6 +31,32 @@ export class ChannelFullError extends EngineUnavailableError {
   }
 }
 
+/** 429: the work channel holds as many items as it may. Nothing was stored; slow down and try again. */
+export class ChannelDepthError extends EngineUnavailableError {
+  override name = "ChannelDepthError";
+  override readonly code = 429;
+  override readonly type = "CHANNEL_FULL";
+
+  constructor(channel: string, depthMax: number) {
+    super(`Channel '${channel}' is full: it holds ${depthMax} items.`);
+  }
+}
+
+/** To be thrown by a handler that knows when trying again is worth it. */
+export class RetryLaterError extends Error {
+  override name = "RetryLaterError";
+  readonly retryable = true;
+  readonly code = 503;
+  readonly type = "RETRY_LATER";
+  /** Wait before the next delivery, milliseconds. */
+  readonly delayMs: number;
+
+  constructor(message: string, delayMs: number) {
+    super(message);
+    this.delayMs = delayMs;
+  }
+}
+
 /** 503: the engine refused the commit (`cause` says why). Whoever publishes must take the messages as not stored. */
 export class ChannelCommitError extends EngineUnavailableError {
   override name = "ChannelCommitError";

@@ -7,6 +7,8 @@ export interface FactsAdmin {
   position(channel: string, group: string): Promise<number>;
   /** Messages that the group has not committed yet. @throws GroupNotFoundError */
   lag(channel: string, group: string): Promise<number>;
+  /** Lag of every group that ever consumed a channel. */
+  lags(): Promise<{ channel: string; group: string; lag: number }[]>;
   /** Replays from there; a running consumer goes there after its current batch. @throws GroupNotFoundError */
   seek(channel: string, group: string, target: SeekTarget): Promise<void>;
 }

@@ -7,6 +7,12 @@ export interface RawMessage {
   timestamp: number;
 }
 
+/** The same of an item of a work channel. */
+export interface WorkMessage extends RawMessage {
+  /** Deliveries so far, this one included; one that failed by an outage does not count. */
+  deliveries: number;
+}
+
 export interface PublishOptions {
   /** Messages with one key keep their order. */
   key?: string | undefined;
@@ -15,7 +21,17 @@ export interface PublishOptions {
   raw?: boolean | undefined;
 }
 
+/** Of an item of a work channel. */
+export interface WorkOptions extends PublishOptions {
+  /** How long the item may wait for its delivery, milliseconds; then it is a dead letter. */
+  ttlMs?: number | undefined;
+  /** Until when the item may be delivered, milliseconds since 1970; of the two limits the earlier one holds. */
+  expiresAt?: number | undefined;
+  /** Not to be delivered before so many milliseconds are over. */
+  delayMs?: number | undefined;
+}
+
 /** One of `publishMany`. */
-export interface Publication extends PublishOptions {
+export interface Publication extends WorkOptions {
   payload: unknown;
 }

@@ -9,7 +9,8 @@ import {
 import type { ChannelFileOptions } from "./channel-file.ts";
 import type { ChannelLog, Row } from "./channel-log.ts";
 import { type Batch, type ConsumerHost, ConsumerLoop, rawOf } from "./consumer-loop.ts";
-import { ChannelNotConnectedError } from "./errors.ts";
+import { deadChannelOf } from "./dead-cause.ts";
+import { ChannelNotConnectedError, isFinal } from "./errors.ts";
 import type { FactsAdmin, SeekTarget } from "./facts-admin.ts";
 import { GroupAdmin } from "./group-admin.ts";
 import { LogFile } from "./log-file.ts";
@@ -143,6 +144,16 @@ export class SqliteFactsAdapter extends ChannelAdapter implements FactsAdmin {
     return this.#group(channel, group).lag;
   }
 
+  async lags(): Promise<{ channel: string; group: string; lag: number }[]> {
+    const { file, groups } = this.#open();
+    const logs = new Map(file.channels().map((log) => [log.id, log]));
+    return groups.all().flatMap(({ channel, name: group, next }) => {
+      const log = logs.get(channel);
+      if (!log) return [];
+      return [{ channel: this.withoutPrefix(log.name), group, lag: log.end() - Math.max(next, log.first()) }];
+    });
+  }
+
   /** A target before the oldest message kept lands on it; one behind the newest waits for the next. */
   async seek(channel: string, group: string, target: SeekTarget): Promise<void> {
     const admin = this.#group(channel, group);
@@ -202,8 +213,9 @@ export class SqliteFactsAdapter extends ChannelAdapter implements FactsAdmin {
   }
 
   async #writeDeadLetter(chan: Channel, row: Row, error: unknown, attempts: number): Promise<void> {
-    const headers = this.deadLetterHeaders(chan, rawOf(row), error, attempts);
-    await this.publish(`${chan.name}.dead`, row[3], { raw: true, key: row[1] ?? undefined, headers });
+    const cause = isFinal(error) ? "rejected" : "delivery_limit";
+    const headers = this.deadLetterHeaders(chan, rawOf(row), cause, error, attempts);
+    await this.publish(deadChannelOf(chan.name), row[3], { raw: true, key: row[1] ?? undefined, headers });
     this.metricsIncrement(METRIC_DEAD, chan);
     this.logger.error("A message was put aside.", { channel: chan.name, group: chan.group, position: row[0], error });
   }
