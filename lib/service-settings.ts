@@ -29,6 +29,7 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
       examinedMax: config.DEVICES_EXAMINED_MAX,
       graceSeconds: config.CONNECTION_GRACE_SECONDS,
     },
+    "dead-letters": documents,
     telemetry: readings,
     "telemetry-store": readings,
     "rejected-messages": { ...documents, rejectedMessagesMax: config.REJECTED_MESSAGES_MAX },

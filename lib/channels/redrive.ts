@@ -7,3 +7,6 @@ export const isForAnotherGroup = (headers: string | null, group: string): boolea
   const wanted = (JSON.parse(headers) as Record<string, unknown>)[REDRIVE_GROUP];
   return wanted !== undefined && wanted !== group;
 };
+
+/** Header of a message that was a dead letter: which one. */
+export const REDRIVEN_FROM = "x-redriven-from";
