@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { defineContract } from "../lib/contract.ts";
+import { BulkDiscarded, BulkLimit, BulkRedriven, SOME_FILTER, someFilter } from "./bulk.ts";
 import { Cursor, DeviceId, Instant, PAGE_ITEMS_MAX, pageOf } from "./common.ts";
 
 /** Metric names of one reading at most. */
@@ -50,6 +51,9 @@ export interface TelemetryRejected {
   reason: string;
   /** The bytes as they came, base64. */
   payload: string;
+  /** As the device gave them, where it did. */
+  contentType?: string;
+  messageId?: string;
 }
 
 export const Reading = z.object({ ts: Instant, values: MetricValues }).meta({ id: "Reading" });
@@ -81,6 +85,7 @@ export const RejectedMessage = z
     receivedAt: Instant,
     /** The bytes as they came, base64. */
     payload: z.string(),
+    contentType: z.string().optional(),
   })
   .meta({ id: "RejectedMessage" });
 export type RejectedMessage = z.infer<typeof RejectedMessage>;
@@ -111,6 +116,19 @@ export const telemetry = defineContract({
   },
 });
 
+const OneRejected = z.strictObject({
+  rejectionId: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "must be an id of the list"),
+});
+const SomeRejected = z
+  .strictObject({
+    deviceId: DeviceId.optional(),
+    reason: z.string().max(1000).optional(),
+    /** Received before it. */
+    before: Instant.optional(),
+    limit: BulkLimit,
+  })
+  .refine(someFilter, SOME_FILTER);
+
 export const rejectedMessages = defineContract({
   name: "rejected-messages",
   actions: {
@@ -124,6 +142,46 @@ export const rejectedMessages = defineContract({
       result: pageOf(RejectedMessage),
       scope: "telemetry:read",
       rest: "GET /rejected-messages",
+    },
+    get: {
+      summary: "Get a rejected message",
+      params: OneRejected,
+      result: RejectedMessage,
+      scope: "telemetry:read",
+      rest: "GET /rejected-messages/:rejectionId",
+    },
+    redrive: {
+      summary: "Decode a rejected message again, as it is or with another payload, and store its readings",
+      params: OneRejected.extend({
+        /** Takes the place of what the device sent: native telemetry as JSON. */
+        payload: z.union([z.record(z.string(), z.json()), z.array(z.json()).max(1000)]).optional(),
+      }),
+      result: z.void(),
+      scope: "telemetry:write",
+      rest: "POST /rejected-messages/:rejectionId:redrive",
+      status: 204,
+    },
+    redriveMany: {
+      summary: "Decode the rejected messages that a filter finds again, the oldest first",
+      params: SomeRejected,
+      result: BulkRedriven,
+      scope: "telemetry:write",
+      rest: "POST /rejected-messages:redrive",
+    },
+    discard: {
+      summary: "Discard a rejected message for good",
+      params: OneRejected,
+      result: z.void(),
+      scope: "telemetry:write",
+      rest: "DELETE /rejected-messages/:rejectionId",
+      status: 204,
+    },
+    discardMany: {
+      summary: "Discard the rejected messages that a filter finds for good, the oldest first",
+      params: SomeRejected,
+      result: BulkDiscarded,
+      scope: "telemetry:write",
+      rest: "POST /rejected-messages:discard",
     },
   },
 });

@@ -4,6 +4,7 @@ import type { BackOffOptions } from "./back-off.ts";
 import type { DeadCause } from "./dead-cause.ts";
 import type { FactsAdmin } from "./facts-admin.ts";
 import type { Publication, RawMessage, WorkOptions } from "./message.ts";
+import { REDRIVE_GROUP } from "./redrive.ts";
 import type { WorkAdmin } from "./work-admin.ts";
 
 /** One entry of a service's channels as the middleware hands it over; keys of our own (`batch`) survive. */
@@ -107,8 +108,10 @@ export abstract class ChannelAdapter extends Base {
     attempts: number,
   ): Record<string, string> {
     const { message, type, name, code } = (error ?? {}) as { [K in "message" | "type" | "name" | "code"]?: unknown };
+    // Its next reader is another group.
+    const { [REDRIVE_GROUP]: _, ...own } = raw.headers;
     return {
-      ...raw.headers,
+      ...own,
       "x-original-channel": this.withoutPrefix(channel),
       ...(group === undefined ? {} : { "x-original-group": group }),
       "x-original-position": String(raw.position),

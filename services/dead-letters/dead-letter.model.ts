@@ -14,7 +14,9 @@ export interface DeadLetterDocument {
   deviceId?: string;
   key?: string;
   cause: DeadCause;
-  error: { message: string; type: string; code?: string };
+  errorMessage: string;
+  errorType: string;
+  errorCode?: string;
   attempts: number;
   position: string;
   publishedAt: Date;
@@ -45,7 +47,9 @@ const schema = new Schema<DeadLetterDocument>(
     deviceId: String,
     key: String,
     cause: text,
-    error: { type: { _id: false, message: String, type: { type: String }, code: String }, required: true },
+    errorMessage: anyText,
+    errorType: anyText,
+    errorCode: String,
     attempts: number,
     position: text,
     publishedAt: date,

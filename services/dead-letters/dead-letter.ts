@@ -13,7 +13,7 @@ export const PAYLOAD_CHARS_MAX = 4_194_304;
 const BEGINNING_CHARS = 65_536;
 
 /** Headers that tell of the death, and are no message's own. */
-const OF_THE_DEATH = /^x-(original-|error-|dead-|attempts$|redrive)/;
+const OF_THE_DEATH = /^x-(original-|error-|dead-|attempts$)/;
 
 /**
  * The dead letter of one message on `<channel>.dead`. Its id comes from where the message failed, so that the same death
@@ -38,11 +38,9 @@ export function documentOf(
     ...(deviceId === undefined ? {} : { deviceId }),
     ...(key === null ? {} : { key }),
     cause: (headers["x-dead-cause"] ?? "delivery_limit") as DeadCause,
-    error: {
-      message: headers["x-error-message"] ?? "",
-      type: headers["x-error-type"] ?? "Error",
-      ...(code === undefined ? {} : { code }),
-    },
+    errorMessage: headers["x-error-message"] ?? "",
+    errorType: headers["x-error-type"] ?? "Error",
+    ...(code === undefined ? {} : { errorCode: code }),
     attempts: Number(headers["x-attempts"] ?? 0),
     publishedAt: new Date(publishedAt),
     deadAt: new Date(headers["x-dead-at"] ?? publishedAt),
@@ -68,8 +66,8 @@ export function ownerOf(key: string | null, payload: string): { tenantId: string
 const checkedDevice = (device: unknown) => DeviceId.safeParse(device).data;
 
 export function summaryOf(letter: Omit<DeadLetterDocument, "payload" | "headers">): DeadLetterSummary {
-  const { letterId, kind, channel, group, deviceId, cause, error, attempts, position, editedAt } = letter;
-  const { message, type, code } = error;
+  const { letterId, kind, channel, group, deviceId, cause, attempts, position, editedAt } = letter;
+  const { errorMessage: message, errorType: type, errorCode: code } = letter;
   return {
     ...{ id: letterId, kind, channel, cause, attempts, position },
     error: { message, type, ...(code === undefined ? {} : { code }) },

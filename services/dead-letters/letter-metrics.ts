@@ -3,7 +3,7 @@ import type { Model } from "mongoose";
 import type { DeadLetterDocument } from "./dead-letter.model.ts";
 
 const NAME = "dead.letters";
-const SAMPLE_MS = 10_000;
+const SAMPLE_MS = 5000;
 
 /** How many dead letters wait for a decision, per channel and group, sampled. Returns the timer. */
 export function letterMetrics(

@@ -1,5 +1,4 @@
-import { isOutage } from "../../lib/channels/errors.ts";
-import type { BulkRedriven } from "../../schemas/bulk.ts";
+import { type BulkFailure, bulkFailure, isAway } from "../../lib/bulk-failure.ts";
 import type { DeadLetterDocument } from "./dead-letter.model.ts";
 import { ChannelUnknownError, DeadLetterIncompleteError } from "./errors.ts";
 import type { LetterStore, ListedLetter } from "./letter-store.ts";
@@ -21,9 +20,9 @@ export async function redriveAll(
   listed: readonly ListedLetter[],
   letters: Pick<LetterStore, "load" | "remove">,
   send: (letter: DeadLetterDocument) => Promise<void>,
-): Promise<{ redriven: ListedLetter[]; failed: BulkRedriven["failed"]; tried: number }> {
+): Promise<{ redriven: ListedLetter[]; failed: BulkFailure[]; tried: number }> {
   const redriven: ListedLetter[] = [];
-  const failed: BulkRedriven["failed"] = [];
+  const failed: BulkFailure[] = [];
   let tried = 0;
   for (let away = false; tried < listed.length && !away; tried += AT_ONCE) {
     const some = await letters.load(listed.slice(tried, tried + AT_ONCE));
@@ -33,17 +32,9 @@ export async function redriveAll(
     redriven.push(...stored);
     for (const [i, outcome] of outcomes.entries()) {
       if (outcome.status === "fulfilled") continue;
-      failed.push({ id: (some[i] as DeadLetterDocument).letterId, ...whyOf(outcome.reason) });
-      away ||= isOutage(outcome.reason);
+      failed.push(bulkFailure((some[i] as DeadLetterDocument).letterId, outcome.reason));
+      away ||= isAway(outcome.reason);
     }
   }
-  return { redriven, failed, tried };
-}
-
-/** What a caller may know: messages without a type are not made for callers. */
-function whyOf(error: unknown): { code: string; message: string } {
-  const { type, message } = (error ?? {}) as { type?: unknown; message?: unknown };
-  return typeof type === "string"
-    ? { code: type, message: String(message) }
-    : { code: "INTERNAL", message: "It could not be sent." };
+  return { redriven, failed, tried: Math.min(tried, listed.length) };
 }

@@ -1,3 +1,4 @@
+import { tenantOf } from "../../lib/meta.ts";
 import { defineService } from "../../lib/service.ts";
 import { mqttBridge } from "../../schemas/mqtt-bridge.ts";
 import { bridgePolicy } from "./bridge-policy.ts";
@@ -5,6 +6,7 @@ import { dialects } from "./dialects/index.ts";
 import type { EdgeOptions } from "./edge/edge-options.ts";
 import { EmbeddedEdge } from "./edge/embedded-edge.ts";
 import { bridgeMetrics } from "./metrics.ts";
+import { resubmittedText } from "./resubmission.ts";
 import { TypeSchemas } from "./type-schemas.ts";
 import { Uplink } from "./uplink.ts";
 
@@ -73,5 +75,15 @@ export default defineService(mqttBridge, {
     },
   },
 
-  actions: {},
+  actions: {
+    async resubmit(ctx) {
+      const { deviceId, payload, contentType, messageId, ...rest } = ctx.params;
+      const device = { tenantId: tenantOf(ctx), deviceId };
+      const { type } = await ctx.call("device-registry.get", { deviceId });
+      const schema = type === undefined ? undefined : await this.schemas?.of(device.tenantId, type);
+      const message = { ...rest, contentType, messageId, payload: Buffer.from(payload, "base64") };
+      const text = resubmittedText(dialects, device, message, schema);
+      await this.broker.publish("telemetry.received", text, { key: `${device.tenantId}/${deviceId}`, raw: true });
+    },
+  },
 });

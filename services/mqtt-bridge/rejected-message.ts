@@ -10,7 +10,7 @@ export const REJECTED_PAYLOAD_BYTES_MAX = 65_536;
  * nonsense again, is one entry.
  */
 export function rejectionOf(device: DeviceKey, message: InboundMessage, reason: string): TelemetryRejected {
-  const { topic, payload, receivedAt } = message;
+  const { topic, payload, receivedAt, contentType, messageId } = message;
   const cut = payload.length > REJECTED_PAYLOAD_BYTES_MAX;
   return {
     tenantId: device.tenantId,
@@ -23,6 +23,8 @@ export function rejectionOf(device: DeviceKey, message: InboundMessage, reason: 
     topic,
     reason: cut ? `${reason} (the first ${REJECTED_PAYLOAD_BYTES_MAX} of ${payload.length} bytes are kept)` : reason,
     payload: payload.subarray(0, REJECTED_PAYLOAD_BYTES_MAX).toString("base64"),
+    ...(contentType === undefined ? {} : { contentType }),
+    ...(messageId === undefined ? {} : { messageId }),
   };
 }
 

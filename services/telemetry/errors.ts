@@ -18,3 +18,10 @@ export class ParameterError extends Errors.ValidationError {
     super("Invalid parameters.", "VALIDATION_ERROR", [{ field, message }]);
   }
 }
+
+/** 404: no such rejected message, or another tenant's (indistinguishable on purpose). */
+export class RejectedMessageNotFoundError extends Errors.MoleculerClientError {
+  constructor(rejectionId: string) {
+    super(`Rejected message '${rejectionId}' not found.`, 404, "REJECTED_MESSAGE_NOT_FOUND", { rejectionId });
+  }
+}

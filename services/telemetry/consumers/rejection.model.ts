@@ -12,6 +12,8 @@ export interface RejectionDocument {
   reason: string;
   /** Base64. */
   payload: string;
+  contentType?: string;
+  messageId?: string;
 }
 
 const text = { type: String, required: true } as const;
@@ -28,6 +30,8 @@ const schema = new Schema<RejectionDocument>(
     topic: anyText,
     reason: anyText,
     payload: anyText,
+    contentType: String,
+    messageId: String,
   },
   { versionKey: false, collection: "rejected-messages" },
 );

@@ -8,6 +8,7 @@ export interface Consumer {
   group: string;
   batch?: { size?: number };
   maxRetries?: number;
+  text?: boolean;
   startFrom?: "beginning" | "end";
   // Payloads are whatever a test publishes.
   handler(payload: never, raw: never, ctx: Context<unknown, Record<string, unknown>>): unknown;

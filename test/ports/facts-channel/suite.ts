@@ -330,6 +330,7 @@ export function factsChannelSuite(engine: FactsEngine): void {
         "x-mine": "kept",
         "x-original-channel": "readings",
         "x-original-group": "store",
+        "x-dead-cause": "delivery_limit",
         "x-error-message": "thirty-seven",
         "x-error-type": "TypeError",
         "x-original-position": String(position),
@@ -542,6 +543,60 @@ export function factsChannelSuite(engine: FactsEngine): void {
       const second = noting();
       await start({ readings: [second.consumer] });
       await arrived(t, second.seen, [2, 3]);
+    });
+
+    test("a message that is sent again to one group is passed over by every other, alone and in a batch", async (t) => {
+      const start = bench(t);
+      const [a, b] = [noting("a"), noting("b")];
+      const { broker, send } = await start({ readings: [a.consumer, b.consumer] });
+      const again = (n: number) => broker.publish("readings", { n }, { key: "k", headers: { "x-redrive-group": "a" } });
+      await Promise.all([send([1]), again(2), send([3])]);
+      await again(4);
+      await arrived(t, a.seen, [1, 2, 3, 4]);
+      await waited(t, async () => assert.equal(await broker.facts.lag("readings", "b"), 0));
+      assert.deepEqual(b.seen, [1, 3]);
+    });
+
+    test("a message that was sent again to its group and fails again is a dead letter for everybody", async (t) => {
+      const start = bench(t);
+      const { consumer } = noting("store", { handler: refusing(1, () => final("one")) });
+      const { dead, consumer: undertakes } = undertaker();
+      const { broker } = await start({ readings: [consumer], "readings.dead": [undertakes] });
+      await broker.publish("readings", { n: 1 }, { headers: { "x-redrive-group": "store" } });
+      await waited(t, () => assert.equal(dead.length, 1));
+      assert.equal(dead[0]?.raw.headers["x-dead-cause"], "rejected");
+    });
+
+    test("the lag of every group is told at once", async (t) => {
+      const start = bench(t);
+      const away = noting("away", {
+        handler() {
+          throw new EngineUnavailableError("away");
+        },
+      });
+      const { broker, send } = await start({ readings: [noting("well").consumer, away.consumer] });
+      await send([1, 2, 3]);
+      await waited(t, async () => {
+        const lags = (await broker.facts.lags()).sort((x, y) => x.group.localeCompare(y.group));
+        assert.deepEqual(lags, [
+          { channel: "readings", group: "away", lag: 3 },
+          { channel: "readings", group: "well", lag: 0 },
+        ]);
+      });
+    });
+
+    test("a consumer of text is given what is not JSON, too", async (t) => {
+      const start = bench(t);
+      const seen: string[] = [];
+      const consumer: Consumer = {
+        group: "store",
+        batch: {},
+        text: true,
+        handler: (batch: string[]) => void seen.push(...batch),
+      };
+      const { broker } = await start({ readings: [consumer] });
+      for (const text of ['{"n": 1}', "{"]) await broker.publish("readings", text, { raw: true });
+      await waited(t, () => assert.deepEqual(seen, ['{"n": 1}', "{"]));
     });
 
     test("a running consumer replays from a position", async (t) => {
