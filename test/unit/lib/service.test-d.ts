@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { defineContract } from "../../../lib/contract.ts";
-import type { Caller, Ctx, Mixin, TypedBroker } from "../../../lib/service.ts";
+import type { Caller, ConsumerOf, Ctx, Mixin, PublishOptionsOf, TypedBroker } from "../../../lib/service.ts";
 import { defineService } from "../../../lib/service.ts";
+import { type fact, work } from "../../../schemas/channels.ts";
 import { telemetryStore } from "../../../schemas/telemetry.ts";
 
 const thermostat = defineContract({
@@ -105,5 +106,53 @@ export const consumer = defineService(telemetryStore, {
         ctx.params[0]?.devideId;
       },
     },
+  },
+});
+
+const jobs = work<{ jobId: string }>();
+/** A channel of work is consumed one by one, with the number of the delivery. */
+export const worker: ConsumerOf<typeof jobs, unknown> = {
+  group: "workers",
+  maxInFlight: 3,
+  async handler(ctx, raw) {
+    ctx.params.jobId.trim();
+    raw.deliveries.toFixed();
+    // @ts-expect-error not a field of the message
+    ctx.params.jobbId;
+    // @ts-expect-error an item, no batch
+    ctx.params[0];
+  },
+};
+export const batching: ConsumerOf<typeof jobs, unknown> = {
+  group: "workers",
+  // @ts-expect-error work comes one by one
+  batch: { size: 5 },
+  async handler() {},
+};
+export const factual: ConsumerOf<ReturnType<typeof fact<{ n: number }>>, unknown> = {
+  group: "store",
+  batch: { size: 5 },
+  async handler(ctx, raw) {
+    ctx.params[0]?.n.toFixed();
+    raw[0]?.position.toFixed();
+    // @ts-expect-error facts are not counted
+    raw[0]?.deliveries;
+  },
+};
+export const delayed: PublishOptionsOf<"work"> = { key: "k", delayMs: 5, ttlMs: 5, expiresAt: 5 };
+// @ts-expect-error facts know no delay
+export const delayedFact: PublishOptionsOf<"facts"> = { delayMs: 5 };
+export const undertaker = defineService(telemetryStore, {
+  actions: {},
+  channels: {
+    "telemetry.received.dead": {
+      group: "audit",
+      async handler(ctx) {
+        const text: string | string[] = ctx.params;
+        this.logger.info(String(text.length));
+      },
+    },
+    // @ts-expect-error unknown channel
+    "telemetry.recieved.dead": { group: "audit", async handler() {} },
   },
 });
