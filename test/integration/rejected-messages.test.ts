@@ -12,6 +12,8 @@ const { broker, call, stop } = await startBroker([deviceRegistry, mqttBridge, re
 after(stop);
 
 const WAIT = { timeout: 15_000 };
+for (const tenant of ["one", "two", "three", "four", "five", "six", "seven"])
+  await call("device-registry.register", { id: "boiler-7" }, as(tenant));
 
 async function reject(t: TestContext, tenantId: string, rejectionId: string, rest: Partial<TelemetryRejected> = {}) {
   const rejected: TelemetryRejected = {
@@ -50,7 +52,6 @@ test("what is re-driven is the tenant's whose message it was", async (t) => {
   await reject(t, "three", "r2");
   await call("rejected-messages.redrive", { rejectionId: "r2", payload: { t: 3 } }, as("three"));
   await t.waitFor(async () => assert.deepEqual(await readings("three"), [{ t: 3 }]), WAIT);
-  await call("device-registry.register", { id: "boiler-7" }, as("one"));
   assert.deepEqual(await readings("one"), []);
 });
 
@@ -108,4 +109,25 @@ test("a payload of no native form is refused, naming it", async (t) => {
       },
     );
   await assert.rejects(call("rejected-messages.get", { rejectionId: "no/id" }, as("seven")), { code: 422 });
+});
+
+test("what the device's type does not allow is refused again, and a device that is gone is 404", async (t) => {
+  const telemetrySchema = {
+    type: "object",
+    properties: { t: { type: "number", maximum: 100 } },
+    additionalProperties: false,
+  };
+  await call("device-registry.putType", { typeId: "boiler", telemetrySchema }, as("eight"));
+  await call("device-registry.register", { id: "boiler-7", type: "boiler" }, as("eight"));
+  await reject(t, "eight", "r8");
+  const redrive = (payload: { t: number }) =>
+    call("rejected-messages.redrive", { rejectionId: "r8", payload }, as("eight"));
+  await assert.rejects(redrive({ t: 101 }), { code: 422, type: "VALIDATION_ERROR" });
+  await redrive({ t: 99 });
+  await t.waitFor(async () => assert.deepEqual(await readings("eight"), [{ t: 99 }]), WAIT);
+  await reject(t, "nine", "r9");
+  await assert.rejects(call("rejected-messages.redrive", { rejectionId: "r9", payload: { t: 1 } }, as("nine")), {
+    code: 404,
+    type: "DEVICE_NOT_FOUND",
+  });
 });
