@@ -31,6 +31,12 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
     },
     telemetry: readings,
     "telemetry-store": readings,
+    "telemetry-latest": { ...readings, latestFile: join(config.DATA_DIR, "latest.db") },
+    "telemetry-retention": {
+      ...readings,
+      retentionDays: config.RETENTION_DAYS,
+      checkSeconds: config.RETENTION_CHECK_SECONDS,
+    },
     "rejected-messages": { ...documents, rejectedMessagesMax: config.REJECTED_MESSAGES_MAX },
     "mqtt-bridge": {
       host: config.HOST,

@@ -1,10 +1,19 @@
 import type { ActionsOf } from "../lib/contract.ts";
 import { deviceRegistry } from "./device-registry.ts";
 import { mqttBridge } from "./mqtt-bridge.ts";
-import { rejectedMessages, telemetry, telemetryStore } from "./telemetry.ts";
+import { rejectedMessages, telemetry, telemetryLatest, telemetryRetention, telemetryStore } from "./telemetry.ts";
 
 /** Every service contract; the gateway, the OpenAPI document and the typed `call` all read this list. */
-export const contracts = [deviceRegistry, mqttBridge, telemetry, telemetryStore, rejectedMessages] as const;
+export const contracts = [
+  deviceRegistry,
+  mqttBridge,
+  telemetry,
+  telemetryStore,
+  telemetryLatest,
+  telemetryRetention,
+  rejectedMessages,
+] as const;
 export type Actions = ActionsOf<typeof deviceRegistry> &
   ActionsOf<typeof telemetry> &
+  ActionsOf<typeof telemetryLatest> &
   ActionsOf<typeof rejectedMessages>;

@@ -18,3 +18,10 @@ export class ParameterError extends Errors.ValidationError {
     super("Invalid parameters.", "VALIDATION_ERROR", [{ field, message }]);
   }
 }
+
+/** 409: only active devices send telemetry. */
+export class DeviceNotActiveError extends Errors.MoleculerClientError {
+  constructor(deviceId: string, status: string) {
+    super(`Device '${deviceId}' is ${status}.`, 409, "DEVICE_NOT_ACTIVE", { deviceId, status });
+  }
+}

@@ -1,16 +1,32 @@
+import { randomUUID } from "node:crypto";
+import type { Readable } from "node:stream";
 import { tenantOf } from "../../lib/meta.ts";
-import { defineService } from "../../lib/service.ts";
+import { telemetryText } from "../../lib/readings/telemetry-text.ts";
+import { type Ctx, defineService } from "../../lib/service.ts";
 import { telemetry } from "../../schemas/telemetry.ts";
+import { DeviceNotActiveError, ParameterError } from "./errors.ts";
 import { readingStore } from "./reading-store/reading-store.mixin.ts";
-import { aggregateQueryOf, aggregatesPage, rangeQueryOf, readingsPage } from "./readings-query.ts";
+import type { ReadingStore } from "./reading-store/reading-store.ts";
+import {
+  aggregateQueryOf,
+  aggregatesPage,
+  type ReadingsParams,
+  rangeOf,
+  rangeQueryOf,
+  readingsPage,
+} from "./readings-query.ts";
+import { aggregatesStream, readingsStream } from "./readings-stream.ts";
+import { writtenItems } from "./written-items.ts";
 
-/** Answers for stored readings; it writes none. */
+/** Answers for stored readings, takes those that come by REST, and deletes. */
 export default defineService(telemetry, {
   mixins: [readingStore],
   dependencies: ["device-registry"],
 
   actions: {
     async readings(ctx) {
+      // Cast: the contract tells what callers read, and a stream is one only to the gateway.
+      if (ctx.meta.$accept) return (await stream(ctx, this.readings)) as never;
       const tenantId = tenantOf(ctx);
       const { params } = ctx;
       const { deviceId, interval } = params;
@@ -27,5 +43,44 @@ export default defineService(telemetry, {
         await ctx.call("device-registry.get", { deviceId });
       return page;
     },
+
+    async write(ctx) {
+      const { deviceId, readings } = ctx.params;
+      const items = writtenItems(readings);
+      const { status = "active" } = (await ctx.call("device-registry.get", { deviceId })) as { status?: string };
+      if (status !== "active") throw new DeviceNotActiveError(deviceId, status);
+      const sender = { tenantId: tenantOf(ctx), deviceId };
+      const receivedAt = Date.now() * 1000;
+      // A request is the packet: sent again, readings without time and id are others.
+      const arrival = () => ({ receivedAt, packet: `rest.${randomUUID()}` });
+      const text = telemetryText(sender, { receivedAt, messageId: undefined, arrival }, items);
+      await this.broker.publish("telemetry.received", text, { key: `${sender.tenantId}/${deviceId}`, raw: true });
+      return { accepted: items.length };
+    },
+
+    async deleteReadings(ctx) {
+      const { deviceId, ...range } = ctx.params;
+      const deleted = await this.readings.delete({ tenantId: tenantOf(ctx), deviceId, ...rangeOf(range) });
+      // Also where nothing was deleted: a former call may have come only this far.
+      await ctx.call("telemetry-latest.forget", { deviceId, ...range });
+      return { deleted };
+    },
   },
 });
+
+/** All that is asked for, from the first to the last. */
+async function stream(ctx: Ctx<ReadingsParams>, store: ReadingStore): Promise<Readable> {
+  const { $accept: type = "text/csv" } = ctx.meta;
+  const tenantId = tenantOf(ctx);
+  const { deviceId, interval, cursor, limit = Number.POSITIVE_INFINITY } = ctx.params;
+  if (cursor !== undefined) throw new ParameterError("cursor", "is for pages; a stream holds all");
+  const query =
+    interval === undefined
+      ? rangeQueryOf(ctx.params, tenantId)
+      : aggregateQueryOf({ ...ctx.params, interval }, tenantId);
+  if (!(await store.has({ tenantId, deviceId }))) await ctx.call("device-registry.get", { deviceId });
+  ctx.meta.$responseType = type === "text/csv" ? "text/csv; charset=utf-8; header=present" : type;
+  return "interval" in query
+    ? aggregatesStream(store, { ...query, limit }, type)
+    : readingsStream(store, { ...query, limit }, type);
+}

@@ -140,7 +140,7 @@ test("a long aggregation lets other work take its turn", async (t) => {
     ...DEVICE,
     order: "asc",
     limit: 10,
-    intervalMicros: 1e6,
+    interval: { micros: 1e6 },
     functions: FUNCTIONS,
   });
   assert.equal(item?.metrics["a"]?.count, 5000);
