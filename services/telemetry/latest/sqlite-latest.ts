@@ -56,14 +56,11 @@ export class SqliteLatest implements LatestStore {
 
   async merge(batch: readonly TelemetryReceived[]): Promise<void> {
     await answer(async () => {
+      // Looked up first and once: the rest must be one turn.
       const seeds = await this.#seedsOf(batch);
-      this.#write((known, dirty) => {
+      this.#write((dirty) => {
         for (const message of batch) {
-          let device = known(message);
-          if (!device) {
-            device = this.#added(message, seeds.get(keyOf(message)) ?? new Map());
-            dirty.add(device);
-          }
+          const device = this.#knownOf(message) ?? this.#begin(message, seeds, dirty);
           for (const reading of message.readings)
             if (mergeReading(device.metrics, reading, this.#metricsMax)) dirty.add(device);
         }
@@ -87,8 +84,8 @@ export class SqliteLatest implements LatestStore {
     await answer(async () => {
       if (!holdsOf(this.#stored(range), range)) return;
       const left = await this.#readNewest(range);
-      this.#write((known, dirty) => {
-        const device = known(range);
+      this.#write((dirty) => {
+        const device = this.#knownOf(range);
         // Of a device that is not known yet, its first message brings what the reading store has then.
         if (!device) return;
         forgetRange(device.metrics, range, left);
@@ -103,23 +100,30 @@ export class SqliteLatest implements LatestStore {
 
   /** What devices begin with that are in no file yet. */
   async #seedsOf(batch: readonly TelemetryReceived[]): Promise<Map<string, LatestMetrics>> {
+    this.#forgetWhatOthersWrote();
     const seeds = new Map<string, LatestMetrics>();
     for (const message of batch) {
-      const key = keyOf(message);
-      if (seeds.has(key) || this.#knownOf(message)) continue;
+      if (this.#knownOf(message)) continue;
       const { tenantId, deviceId } = message;
-      seeds.set(key, new Map(await this.#readNewest({ tenantId, deviceId })));
+      const key = keyOf(message);
+      if (!seeds.has(key)) seeds.set(key, new Map(await this.#readNewest({ tenantId, deviceId })));
     }
     return seeds;
   }
 
+  #begin(message: DeviceKey, seeds: ReadonlyMap<string, LatestMetrics>, dirty: Set<Known>): Known {
+    const device = this.#added(message, seeds.get(keyOf(message)) ?? new Map());
+    dirty.add(device);
+    return device;
+  }
+
   /** Changes what is known and writes the devices that `work` calls dirty, in one turn and one transaction. */
-  #write(work: (known: (device: DeviceKey) => Known | undefined, dirty: Set<Known>) => void): void {
+  #write(work: (dirty: Set<Known>) => void): void {
     this.#forgetWhatOthersWrote();
     const dirty = new Set<Known>();
     try {
       this.#db.exec("BEGIN IMMEDIATE");
-      work((device) => this.#knownOf(device), dirty);
+      work(dirty);
       for (const { tenantId, deviceId, metrics } of dirty) this.#put.run(tenantId, deviceId, textOf(metrics));
       this.#db.exec("COMMIT");
     } catch (error) {
