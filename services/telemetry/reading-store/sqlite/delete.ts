@@ -7,6 +7,9 @@ export interface DeleteOptions {
   deleteStepRows?: number;
 }
 
+export const DELETE_STEP = "DELETE FROM reading WHERE dev = ? AND ts >= ? AND (ts, seq) < (?, ?)";
+export const DELETE_REST = "DELETE FROM reading WHERE dev = ? AND ts >= ? AND ts < ?";
+
 /** Deletes along the key, oldest first: each step ends in front of a reading, so that none is left out or counted twice. */
 export async function deleteRange(
   db: DatabaseSync,
@@ -20,8 +23,8 @@ export async function deleteRange(
   const next = db.prepare(
     "SELECT ts, seq FROM reading WHERE dev = ? AND ts >= ? AND ts < ? ORDER BY ts, seq LIMIT 1 OFFSET ?",
   );
-  const step = db.prepare("DELETE FROM reading WHERE dev = ? AND ts >= ? AND (ts, seq) < (?, ?)");
-  const rest = db.prepare("DELETE FROM reading WHERE dev = ? AND ts >= ? AND ts < ?");
+  const step = db.prepare(DELETE_STEP);
+  const rest = db.prepare(DELETE_REST);
   for (let deleted = 0; ; ) {
     const mark = next.get(dev, begin, end, deleteStepRows);
     const { changes } = mark

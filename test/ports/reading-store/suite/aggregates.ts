@@ -59,6 +59,52 @@ export function aggregates(open: OpenStore): void {
     );
   });
 
+  test("intervals of a time zone begin on its clock, in both orders and from page to page", async (t) => {
+    const { store } = await open(t);
+    // Hourly over both changes of 2026 in Berlin: 2026-03-29 has 23 hours, 2026-10-25 has 25.
+    const hour = 3600 * SECOND;
+    for (const begin of [Date.UTC(2026, 2, 27) * 1000, Date.UTC(2026, 9, 23) * 1000])
+      await store.write(Array.from({ length: 96 }, (_, n) => message(begin + n * hour, n, { a: n })));
+    const query = {
+      ...all,
+      interval: { days: 1, beginOn: "epoch" },
+      timeZone: "Europe/Berlin",
+      functions: ["count"],
+    } as const;
+    const days = [
+      ["2026-03-26T23:00", 23],
+      ["2026-03-27T23:00", 24],
+      ["2026-03-28T23:00", 23],
+      ["2026-03-29T22:00", 24],
+      ["2026-03-30T22:00", 2],
+      ["2026-10-22T22:00", 22],
+      ["2026-10-23T22:00", 24],
+      ["2026-10-24T22:00", 25],
+      ["2026-10-25T23:00", 24],
+      ["2026-10-26T23:00", 1],
+    ];
+    for (const order of ["asc", "desc"] as const) {
+      const found: IntervalAggregate[] = [];
+      for (let page: IntervalAggregate[]; ; found.push(...page)) {
+        page = await store.aggregate({ ...query, order, limit: 3, afterStart: found.at(-1)?.start });
+        if (page.length === 0) break;
+      }
+      const shown = found.map(({ start, metrics }) => [
+        new Date(start / 1000).toISOString().slice(0, 16),
+        metrics["a"]?.count,
+      ]);
+      assert.deepEqual(shown, order === "asc" ? days : [...days].reverse());
+    }
+    const months = await store.aggregate({ ...query, interval: { months: 1 }, timeZone: "America/New_York" });
+    assert.deepEqual(
+      months.map(({ start, end }) => [start, end].map((at) => new Date(at / 1000).toISOString().slice(0, 13))),
+      [
+        ["2026-03-01T05", "2026-04-01T04"],
+        ["2026-10-01T04", "2026-11-01T04"],
+      ],
+    );
+  });
+
   test("pages of intervals hold each once, in both orders", async (t) => {
     const { store } = await open(t);
     const random = randomOf(7);
