@@ -19,6 +19,8 @@ export interface SqliteLatestOptions {
   metricsPerDeviceMax: number;
   /** Devices whose values are held in memory. @default 20000 */
   cachedDevicesMax?: number;
+  /** Wait for another process's write before the engine counts as unavailable. @default 1000 */
+  busyTimeoutMs?: number;
 }
 
 interface Known extends DeviceKey {
@@ -38,11 +40,9 @@ export class SqliteLatest implements LatestStore {
   #version: unknown;
 
   /** Opens the file, or makes it. @throws Error naming the file when a newer version of this program wrote it. */
-  constructor(
-    { file, synchronous, metricsPerDeviceMax, cachedDevicesMax = 20_000 }: SqliteLatestOptions,
-    readNewest: ReadNewest,
-  ) {
-    this.#db = open(file, synchronous);
+  constructor(options: SqliteLatestOptions, readNewest: ReadNewest) {
+    const { metricsPerDeviceMax, cachedDevicesMax = 20_000 } = options;
+    this.#db = open(options);
     this.#readNewest = readNewest;
     this.#metricsMax = metricsPerDeviceMax;
     this.#cachedMax = cachedDevicesMax;
@@ -119,10 +119,10 @@ export class SqliteLatest implements LatestStore {
 
   /** Changes what is known and writes the devices that `work` calls dirty, in one turn and one transaction. */
   #write(work: (dirty: Set<Known>) => void): void {
-    this.#forgetWhatOthersWrote();
     const dirty = new Set<Known>();
     try {
       this.#db.exec("BEGIN IMMEDIATE");
+      this.#forgetWhatOthersWrote();
       work(dirty);
       for (const { tenantId, deviceId, metrics } of dirty) this.#put.run(tenantId, deviceId, textOf(metrics));
       this.#db.exec("COMMIT");
@@ -173,8 +173,8 @@ const metricsOf = (text: string): LatestMetrics =>
     (JSON.parse(text) as Entry[]).map(([name, ts, seq, value]): [string, NewestValue] => [name, { ts, seq, value }]),
   );
 
-function open(file: string, synchronous: string): DatabaseSync {
-  const db = new DatabaseSync(file, { timeout: 1000 });
+function open({ file, synchronous, busyTimeoutMs: timeout = 1000 }: SqliteLatestOptions): DatabaseSync {
+  const db = new DatabaseSync(file, { timeout });
   try {
     db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}; PRAGMA cache_size = -8192`);
     db.exec("BEGIN IMMEDIATE");
