@@ -10,6 +10,8 @@ export interface NewestOptions {
   newestStepRows?: number;
 }
 
+const FIRST_STEP_ROWS = 64;
+
 /**
  * The newest value of each metric. Walks back in time until each was found; a metric that is long gone costs a walk to
  * its last reading, in steps.
@@ -26,8 +28,10 @@ export async function newest(
   const before = db.prepare(
     "SELECT ts FROM reading WHERE dev = ? AND ts < ? ORDER BY ts DESC, seq DESC LIMIT 1 OFFSET ?",
   );
-  for (let to = Number.MAX_SAFE_INTEGER; missing.size > 0; ) {
-    const mark = before.get(device.dev, to, newestStepRows);
+  // Most devices send all they have with the last reading: the first steps are short.
+  let rows = Math.min(FIRST_STEP_ROWS, newestStepRows);
+  for (let to = Number.MAX_SAFE_INTEGER; missing.size > 0; rows = Math.min(rows * 8, newestStepRows)) {
+    const mark = before.get(device.dev, to, rows);
     // Readings of one instant stay together.
     const from = mark ? Number(mark["ts"]) : undefined;
     for (let after: { ts: number; seq: number } | undefined; missing.size > 0; ) {
