@@ -29,7 +29,7 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
       examinedMax: config.DEVICES_EXAMINED_MAX,
       graceSeconds: config.CONNECTION_GRACE_SECONDS,
     },
-    telemetry: readings,
+    telemetry: { ...readings, typeRefreshSeconds: config.DEVICE_TYPE_REFRESH_SECONDS },
     "telemetry-store": readings,
     "telemetry-latest": { ...readings, latestFile: join(config.DATA_DIR, "latest.db") },
     "telemetry-retention": {

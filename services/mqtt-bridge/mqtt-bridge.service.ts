@@ -1,3 +1,4 @@
+import { TypeSchemas } from "../../lib/readings/type-schemas.ts";
 import { defineService } from "../../lib/service.ts";
 import { mqttBridge } from "../../schemas/mqtt-bridge.ts";
 import { bridgePolicy } from "./bridge-policy.ts";
@@ -5,7 +6,6 @@ import { dialects } from "./dialects/index.ts";
 import type { EdgeOptions } from "./edge/edge-options.ts";
 import { EmbeddedEdge } from "./edge/embedded-edge.ts";
 import { bridgeMetrics } from "./metrics.ts";
-import { TypeSchemas } from "./type-schemas.ts";
 import { Uplink } from "./uplink.ts";
 
 interface Settings {

@@ -1,10 +1,10 @@
 import { telemetryText } from "../../lib/readings/telemetry-text.ts";
+import type { TypeSchema } from "../../lib/readings/type-schemas.ts";
 import type { Decoded, Dialect } from "./dialects/dialect.ts";
 import type { Outcome } from "./edge/acknowledge.ts";
 import type { DeviceKey, InboundMessage } from "./edge/edge-policy.ts";
 import { Reason, Refusal } from "./edge/reason.ts";
 import { rejectionOf } from "./rejected-message.ts";
-import type { TypeSchema } from "./type-schemas.ts";
 
 /** Appends JSON text to a channel; resolves when it is durable. */
 export type PublishText = (

@@ -3,7 +3,6 @@ import { instantOf } from "../../lib/instant.ts";
 import { defineService } from "../../lib/service.ts";
 import { telemetryRetention } from "../../schemas/telemetry.ts";
 import { type ReadingStoreSettings, readingStore } from "./reading-store/reading-store.mixin.ts";
-import { registryRetention } from "./registry-retention.ts";
 import { enforceRetention, type RetentionRules } from "./retention.ts";
 
 interface Settings extends Partial<ReadingStoreSettings> {
@@ -34,10 +33,13 @@ export default defineService(telemetryRetention, {
     const { broker, settings, logger, readings } = this;
     const { signal } = this.stopping;
 
-    const rulesOf = async (tenantId: string, deviceIds: string[]): Promise<RetentionRules> => ({
-      ...(await registryRetention(broker, tenantId, deviceIds)),
-      byDefault: settings.retentionDays,
-    });
+    const rulesOf = async (tenantId: string, deviceIds: string[]): Promise<RetentionRules> => {
+      const as = { meta: { tenantId } };
+      const { retentionDays: ofTenant } = await broker.call("device-registry.tenantRetention", {}, as);
+      const { items } = await broker.call("device-registry.retention", { deviceIds }, as);
+      const ofDevices = new Map(items.map((item) => [item.deviceId, item.retentionDays]));
+      return { ofTenant, ofDevices, byDefault: settings.retentionDays };
+    };
 
     const run = async () => {
       const begun = performance.now();

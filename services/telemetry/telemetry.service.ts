@@ -2,10 +2,11 @@ import { randomUUID } from "node:crypto";
 import type { Readable } from "node:stream";
 import { tenantOf } from "../../lib/meta.ts";
 import { telemetryText } from "../../lib/readings/telemetry-text.ts";
+import { TypeSchemas } from "../../lib/readings/type-schemas.ts";
 import { type Ctx, defineService } from "../../lib/service.ts";
 import { telemetry } from "../../schemas/telemetry.ts";
 import { DeviceNotActiveError, ParameterError } from "./errors.ts";
-import { readingStore } from "./reading-store/reading-store.mixin.ts";
+import { type ReadingStoreSettings, readingStore } from "./reading-store/reading-store.mixin.ts";
 import type { ReadingStore } from "./reading-store/reading-store.ts";
 import {
   aggregateQueryOf,
@@ -16,12 +17,32 @@ import {
   readingsPage,
 } from "./readings-query.ts";
 import { aggregatesStream, readingsStream } from "./readings-stream.ts";
-import { writtenItems } from "./written-items.ts";
+import { checkType, writtenItems } from "./written-items.ts";
+
+interface Settings extends Partial<ReadingStoreSettings> {
+  /** After which a device type is asked for again, changed or not. */
+  typeRefreshSeconds?: number;
+}
 
 /** Answers for stored readings, takes those that come by REST, and deletes. */
 export default defineService(telemetry, {
   mixins: [readingStore],
   dependencies: ["device-registry"],
+  settings: {} as Settings,
+  state: () => ({ schemas: undefined as unknown as TypeSchemas }),
+
+  started() {
+    this.schemas = new TypeSchemas(
+      (tenantId, typeId) => this.broker.call("device-registry.telemetrySchema", { typeId }, { meta: { tenantId } }),
+      this.settings.typeRefreshSeconds,
+    );
+  },
+
+  hints: {
+    "device-type.changed"({ tenantId, typeId }) {
+      return this.schemas.changed(tenantId, typeId);
+    },
+  },
 
   actions: {
     async readings(ctx) {
@@ -47,10 +68,11 @@ export default defineService(telemetry, {
     async write(ctx) {
       const { deviceId, readings } = ctx.params;
       const items = writtenItems(readings);
-      const { status = "active" } = (await ctx.call("device-registry.get", { deviceId })) as { status?: string };
+      const { status, type } = await ctx.call("device-registry.get", { deviceId });
       if (status !== "active") throw new DeviceNotActiveError(deviceId, status);
       const sender = { tenantId: tenantOf(ctx), deviceId };
       const receivedAt = Date.now() * 1000;
+      if (type !== undefined) checkType(items, await this.schemas.of(sender.tenantId, type), receivedAt);
       // A request is the packet: sent again, readings without time and id are others.
       const arrival = () => ({ receivedAt, packet: `rest.${randomUUID()}` });
       const text = telemetryText(sender, { receivedAt, messageId: undefined, arrival }, items);

@@ -1,5 +1,6 @@
 import { itemOf, type TelemetryItem } from "../../lib/readings/item.ts";
 import { isObject, Rejection } from "../../lib/readings/rejection.ts";
+import type { TypeSchema } from "../../lib/readings/type-schemas.ts";
 import { ParameterError } from "./errors.ts";
 
 /**
@@ -18,4 +19,17 @@ export function writtenItems(readings: readonly unknown[]): TelemetryItem[] {
       throw error;
     }
   });
+}
+
+/**
+ * Holds the readings against the device type's schema, as an edge does.
+ *
+ * @param now microseconds since 1970
+ * @throws ParameterError naming the first reading that is not what the type wants.
+ */
+export function checkType(items: readonly TelemetryItem[], schema: TypeSchema, now: number): void {
+  for (const [index, item] of items.entries()) {
+    const reason = schema.refusal([item], now);
+    if (reason !== undefined) throw new ParameterError(`readings.${index}.values`, reason);
+  }
 }

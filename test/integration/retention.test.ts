@@ -17,7 +17,7 @@ const registry = { away: true, asked: 0 };
 const deviceRegistry = {
   name: "device-registry",
   actions: {
-    get: ({ params }: { params: { deviceId: string } }) => ({ id: params.deviceId }),
+    get: ({ params }: { params: { deviceId: string } }) => ({ id: params.deviceId, status: "active" }),
     retention({ params }: Asking) {
       registry.asked++;
       if (registry.away) throw new Errors.MoleculerRetryableError("away", 503, "AWAY");

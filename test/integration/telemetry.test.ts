@@ -92,6 +92,34 @@ test("no readings, more than 1000, and an unknown device are refused", async () 
   await assert.rejects(write("nobody", [{ values: { a: 1 } }]), { code: 404, type: "DEVICE_NOT_FOUND" });
 });
 
+test("a suspended device's readings are refused, and taken when it is active again", async () => {
+  await call("device-registry.register", { id: "paused" });
+  await call("device-registry.update", { deviceId: "paused", status: "suspended" });
+  await assert.rejects(write("paused", [{ values: { a: 1 } }]), { code: 409, type: "DEVICE_NOT_ACTIVE" });
+  await call("device-registry.update", { deviceId: "paused", status: "active" });
+  assert.deepEqual(await write("paused", [{ values: { a: 1 } }]), { accepted: 1 });
+});
+
+test("readings are held against the schema of the device's type, also when it has changed", async (t) => {
+  const type = (maximum: number) =>
+    call("device-registry.putType", {
+      typeId: "boiler",
+      telemetrySchema: { type: "object", properties: { temperature: { type: "number", maximum } } },
+    });
+  await type(100);
+  await call("device-registry.register", { id: "typed", type: "boiler" });
+  const hot = [{ values: { temperature: 20 } }, { values: { temperature: 120 } }];
+  await assert.rejects(write("typed", hot), (error: Error & { data: unknown[] }) => {
+    refused("readings.1.values")(error as never);
+    assert.match(JSON.stringify(error.data), /temperature: must be <= 100/);
+    return true;
+  });
+  assert.deepEqual(await stored("typed"), []);
+  assert.deepEqual(await write("typed", hot.slice(0, 1)), { accepted: 1 });
+  await type(200);
+  await eventually(t, async () => assert.deepEqual(await write("typed", hot), { accepted: 2 }));
+});
+
 test("the latest values are the later-measured ones of each metric, whatever came last; tenants are apart", async (t) => {
   await write("boiler-7", [{ ts: "2026-01-01T00:00:10Z", values: { temperature: 21.5, state: "on" } }]);
   await write("boiler-7", [{ ts: "2026-01-01T00:00:05Z", values: { temperature: 20, pressure: 1.5 } }]);
