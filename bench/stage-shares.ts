@@ -19,6 +19,7 @@ const STAGES: [stage: string, belongs: RegExp][] = [
   ],
   ["decode, validate, identity", /services\/mqtt-bridge|node_modules\/cborg/],
   ["log append and consume", /lib\/channels|@moleculer\/channels/],
+  ["latest values", /services\/telemetry\/(latest|consumers\/latest)/],
   ["reading store", /services\/telemetry/],
   ["REST", /services\/gateway|moleculer-web/],
   ["framework", /node_modules\/moleculer/],

@@ -71,6 +71,10 @@ const Variables = z.object({
   REJECTED_MESSAGES_MAX: count(10_000, 1, 10_000_000),
   /** Metrics that one device may have. */
   METRICS_PER_DEVICE_MAX: count(1000, 1, 10_000),
+  /** Days that readings are kept where neither device type nor tenant says; 0 = for ever. */
+  RETENTION_DAYS: count(0, 0, 36_525),
+  /** Seconds between two looks for readings that are older than they have to be kept. */
+  RETENTION_CHECK_SECONDS: count(3600, 1, 86_400),
 
   /** Lines and bytes of one batch of registrations. */
   DEVICE_BATCH_LINES_MAX: count(10_000, 1, 1_000_000),

@@ -30,8 +30,14 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
       graceSeconds: config.CONNECTION_GRACE_SECONDS,
     },
     "dead-letters": documents,
-    telemetry: readings,
+    telemetry: { ...readings, typeRefreshSeconds: config.DEVICE_TYPE_REFRESH_SECONDS },
     "telemetry-store": readings,
+    "telemetry-latest": { ...readings, latestFile: join(config.DATA_DIR, "latest.db") },
+    "telemetry-retention": {
+      ...readings,
+      retentionDays: config.RETENTION_DAYS,
+      checkSeconds: config.RETENTION_CHECK_SECONDS,
+    },
     "rejected-messages": { ...documents, rejectedMessagesMax: config.REJECTED_MESSAGES_MAX },
     "mqtt-bridge": {
       host: config.HOST,

@@ -2,7 +2,7 @@ import type { ActionsOf } from "../lib/contract.ts";
 import { deadLetters } from "./dead-letters.ts";
 import { deviceRegistry } from "./device-registry.ts";
 import { mqttBridge } from "./mqtt-bridge.ts";
-import { rejectedMessages, telemetry, telemetryStore } from "./telemetry.ts";
+import { rejectedMessages, telemetry, telemetryLatest, telemetryRetention, telemetryStore } from "./telemetry.ts";
 
 /** Every service contract; the gateway, the OpenAPI document and the typed `call` all read this list. */
 export const contracts = [
@@ -10,11 +10,14 @@ export const contracts = [
   mqttBridge,
   telemetry,
   telemetryStore,
+  telemetryLatest,
+  telemetryRetention,
   rejectedMessages,
   deadLetters,
 ] as const;
 export type Actions = ActionsOf<typeof deviceRegistry> &
   ActionsOf<typeof telemetry> &
+  ActionsOf<typeof telemetryLatest> &
   ActionsOf<typeof rejectedMessages> &
   ActionsOf<typeof mqttBridge> &
   ActionsOf<typeof deadLetters>;

@@ -90,6 +90,31 @@ export const RejectedMessage = z
   .meta({ id: "RejectedMessage" });
 export type RejectedMessage = z.infer<typeof RejectedMessage>;
 
+/** Items of a page of readings, where the caller doesn't say. */
+export const READINGS_PAGE = 100;
+/** Readings of one request, as of one MQTT message. */
+export const READINGS_PER_REQUEST_MAX = 1000;
+
+/**
+ * A reading as it is written by REST. The handler checks it by the rules that an MQTT payload is checked by; this is
+ * their description.
+ */
+const ReadingInput = z.strictObject({
+  /** RFC 3339, or seconds (below 1e11) or milliseconds since 1970; left out: the arrival. */
+  ts: z.union([z.string().max(40), z.number()]).optional(),
+  values: MetricValues,
+  /** The reading's own identity: sent again under its id it is stored once. */
+  id: z.union([z.string().min(1).max(128), z.int()]).optional(),
+});
+
+const { $schema: _, ...readingDescription } = z.toJSONSchema(ReadingInput, { io: "input" }) as Record<string, unknown>;
+
+/** Newest value of each metric of a device. */
+export const LatestValues = z
+  .object({ deviceId: DeviceId, metrics: z.record(MetricName, z.object({ ts: Instant, value: MetricValue })) })
+  .meta({ id: "LatestValues" });
+export type LatestValues = z.infer<typeof LatestValues>;
+
 export const telemetry = defineContract({
   name: "telemetry",
   actions: {
@@ -104,14 +129,42 @@ export const telemetry = defineContract({
         metrics: list(MetricName, 100).optional(),
         order: z.enum(["asc", "desc"]).default("asc"),
         cursor: Cursor.optional(),
-        limit: z.coerce.number().int().min(1).max(PAGE_ITEMS_MAX).default(100),
-        /** ISO 8601 duration, from PT1S; intervals begin at multiples of it since 1970-01-01T00:00Z. */
+        limit: z.coerce.number().int().min(1).max(PAGE_ITEMS_MAX).optional().meta({ default: READINGS_PAGE }),
+        /** ISO 8601 duration, from PT1S to P36525D or P100Y. */
         interval: z.string().max(40).optional(),
+        /** IANA time zone in which intervals begin; left out: UTC. */
+        timeZone: z.string().max(64).optional().meta({ example: "Europe/Berlin" }),
         aggregate: list(AggregateFunction, 7).optional(),
       }),
+      // A stream is a Readable, which only the gateway sees.
       result: z.union([pageOf(Reading), pageOf(Aggregate)]),
       scope: "telemetry:read",
       rest: "GET /devices/:deviceId/readings",
+      streams: ["text/csv", "application/x-ndjson"],
+    },
+    write: {
+      summary: "Readings of a device that speaks no MQTT; all of them are accepted, durably, or none",
+      params: z.strictObject({
+        deviceId: DeviceId,
+        readings: z.array(z.unknown().meta(readingDescription)).min(1).max(READINGS_PER_REQUEST_MAX),
+      }),
+      result: z.object({ accepted: z.int() }),
+      scope: "telemetry:write",
+      rest: "POST /devices/:deviceId/readings",
+      status: 202,
+    },
+    deleteReadings: {
+      summary: "Delete readings of a device, all or those of a range",
+      params: z.strictObject({
+        deviceId: DeviceId,
+        /** Included. */
+        from: Instant.optional(),
+        /** Excluded. */
+        to: Instant.optional(),
+      }),
+      result: z.object({ deleted: z.int() }),
+      scope: "telemetry:write",
+      rest: "DELETE /devices/:deviceId/readings",
     },
   },
 });
@@ -185,6 +238,35 @@ export const rejectedMessages = defineContract({
     },
   },
 });
+
+export const telemetryLatest = defineContract({
+  name: "telemetry-latest",
+  actions: {
+    get: {
+      summary: "Newest value of each metric of a device",
+      params: z.strictObject({ deviceId: DeviceId }),
+      result: LatestValues,
+      scope: "telemetry:read",
+      rest: "GET /devices/:deviceId/latest",
+    },
+    list: {
+      summary: "Newest values of several devices, in the order asked for; those without any are left out",
+      params: z.strictObject({ deviceIds: list(DeviceId, 100) }),
+      result: z.object({ items: z.array(LatestValues).max(100) }),
+      scope: "telemetry:read",
+      rest: "GET /latest",
+    },
+    /** Readings of the range were deleted: values that came from them make way for those that are left. Not on REST. */
+    forget: {
+      summary: "Drop values whose readings were deleted",
+      params: z.strictObject({ deviceId: DeviceId, from: Instant.optional(), to: Instant.optional() }),
+      result: z.void(),
+    },
+  },
+});
+
+/** Deletes what is older than it has to be kept: has no actions of its own. */
+export const telemetryRetention = defineContract({ name: "telemetry-retention", actions: {} });
 
 /** Consumer `store`: has no actions of its own. */
 export const telemetryStore = defineContract({ name: "telemetry-store", actions: {} });

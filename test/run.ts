@@ -22,6 +22,7 @@ const suites: Record<string, string[]> = {
   default: ["test/{unit,integration,ports,e2e}/**/*.test.ts"],
   kill: ["test/kill/**/*.test.ts"],
   clients: ["test/clients/**/*.test.ts"],
+  recordings: ["test/recordings/**/*.test.ts"],
 };
 
 interface Totals {

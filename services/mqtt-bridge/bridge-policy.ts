@@ -1,6 +1,6 @@
+import type { TypeSchema, TypeSchemas } from "../../lib/readings/type-schemas.ts";
 import type { Dialect } from "./dialects/dialect.ts";
 import { CredentialError, type DeviceKey, type EdgePolicy } from "./edge/edge-policy.ts";
-import type { TypeSchema, TypeSchemas } from "./type-schemas.ts";
 import type { Uplink } from "./uplink.ts";
 
 /** A device and the dialect that it speaks. The edge hands back the very object that `identify` gave it. */

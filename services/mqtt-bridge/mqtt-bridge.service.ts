@@ -1,4 +1,5 @@
 import { tenantOf } from "../../lib/meta.ts";
+import { TypeSchemas } from "../../lib/readings/type-schemas.ts";
 import { defineService } from "../../lib/service.ts";
 import { mqttBridge } from "../../schemas/mqtt-bridge.ts";
 import { bridgePolicy } from "./bridge-policy.ts";
@@ -7,7 +8,6 @@ import type { EdgeOptions } from "./edge/edge-options.ts";
 import { EmbeddedEdge } from "./edge/embedded-edge.ts";
 import { bridgeMetrics } from "./metrics.ts";
 import { resubmittedText } from "./resubmission.ts";
-import { TypeSchemas } from "./type-schemas.ts";
 import { Uplink } from "./uplink.ts";
 
 interface Settings {

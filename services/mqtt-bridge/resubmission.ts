@@ -1,8 +1,8 @@
+import { telemetryText } from "../../lib/readings/telemetry-text.ts";
+import type { TypeSchema } from "../../lib/readings/type-schemas.ts";
 import type { Dialect } from "./dialects/dialect.ts";
 import type { DeviceKey, InboundMessage } from "./edge/edge-policy.ts";
 import { ResubmissionRefusedError, TopicUnknownError } from "./errors.ts";
-import type { TypeSchema } from "./type-schemas.ts";
-import { telemetryText } from "./uplink.ts";
 
 /** A message that was refused once, as it was, or with another payload. */
 export interface Resubmission {

@@ -1,10 +1,10 @@
-import type { Decoded, Dialect, TelemetryItem } from "./dialects/dialect.ts";
+import { telemetryText } from "../../lib/readings/telemetry-text.ts";
+import type { TypeSchema } from "../../lib/readings/type-schemas.ts";
+import type { Decoded, Dialect } from "./dialects/dialect.ts";
 import type { Outcome } from "./edge/acknowledge.ts";
 import type { DeviceKey, InboundMessage } from "./edge/edge-policy.ts";
 import { Reason, Refusal } from "./edge/reason.ts";
-import { seqOf, stableHash } from "./identity.ts";
 import { rejectionOf } from "./rejected-message.ts";
-import type { TypeSchema } from "./type-schemas.ts";
 
 /** Appends JSON text to a channel; resolves when it is durable. */
 export type PublishText = (
@@ -66,24 +66,4 @@ export class Uplink {
       throw new Refusal(Reason.quotaExceeded, "too many messages wait to be stored; try again later", { cause });
     throw new Refusal(Reason.implementationSpecific, "the message could not be stored", { cause });
   };
-}
-
-/** The JSON text of a TelemetryReceived, written by hand: each item's values are serialised once, and hashed so. */
-export function telemetryText(device: DeviceKey, message: InboundMessage, items: readonly TelemetryItem[]): string {
-  const arrival = items.some((item) => item.ts === undefined) ? message.arrival() : undefined;
-  const receivedAt = arrival?.receivedAt ?? message.receivedAt;
-  const packet = arrival?.packet ?? "";
-  let readings = "";
-  let identity = "";
-  for (const [place, item] of items.entries()) {
-    const values = JSON.stringify(item.values);
-    const ts = item.ts ?? receivedAt + item.sinceArrival;
-    const timed = item.ts !== undefined;
-    const seq = seqOf({ id: item.id, messageId: message.messageId, timed, values, packet, place });
-    identity += place === 0 ? `${ts}-${seq}` : `,${ts}-${seq}`;
-    readings += `${place === 0 ? "" : ","}{"ts":${ts},"seq":${seq},"values":${values}}`;
-  }
-  // Tenant and device ids need no escaping: their grammars have no character that JSON escapes.
-  const messageId = items.length === 1 ? identity : `${items.length}-${stableHash(identity)}`;
-  return `{"tenantId":"${device.tenantId}","deviceId":"${device.deviceId}","messageId":"${messageId}","receivedAt":${receivedAt},"readings":[${readings}]}`;
 }

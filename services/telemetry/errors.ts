@@ -25,3 +25,10 @@ export class RejectedMessageNotFoundError extends Errors.MoleculerClientError {
     super(`Rejected message '${rejectionId}' not found.`, 404, "REJECTED_MESSAGE_NOT_FOUND", { rejectionId });
   }
 }
+
+/** 409: only active devices send telemetry. */
+export class DeviceNotActiveError extends Errors.MoleculerClientError {
+  constructor(deviceId: string, status: string) {
+    super(`Device '${deviceId}' is ${status}.`, 409, "DEVICE_NOT_ACTIVE", { deviceId, status });
+  }
+}

@@ -1,16 +1,53 @@
+import { randomUUID } from "node:crypto";
+import type { Readable } from "node:stream";
 import { tenantOf } from "../../lib/meta.ts";
-import { defineService } from "../../lib/service.ts";
+import { telemetryText } from "../../lib/readings/telemetry-text.ts";
+import { TypeSchemas } from "../../lib/readings/type-schemas.ts";
+import { type Ctx, defineService } from "../../lib/service.ts";
 import { telemetry } from "../../schemas/telemetry.ts";
-import { readingStore } from "./reading-store/reading-store.mixin.ts";
-import { aggregateQueryOf, aggregatesPage, rangeQueryOf, readingsPage } from "./readings-query.ts";
+import { DeviceNotActiveError, ParameterError } from "./errors.ts";
+import { type ReadingStoreSettings, readingStore } from "./reading-store/reading-store.mixin.ts";
+import type { ReadingStore } from "./reading-store/reading-store.ts";
+import {
+  aggregateQueryOf,
+  aggregatesPage,
+  type ReadingsParams,
+  rangeOf,
+  rangeQueryOf,
+  readingsPage,
+} from "./readings-query.ts";
+import { aggregatesStream, readingsStream } from "./readings-stream.ts";
+import { checkType, writtenItems } from "./written-items.ts";
 
-/** Answers for stored readings; it writes none. */
+interface Settings extends Partial<ReadingStoreSettings> {
+  /** After which a device type is asked for again, changed or not. */
+  typeRefreshSeconds?: number;
+}
+
+/** Answers for stored readings, takes those that come by REST, and deletes. */
 export default defineService(telemetry, {
   mixins: [readingStore],
   dependencies: ["device-registry"],
+  settings: {} as Settings,
+  state: () => ({ schemas: undefined as unknown as TypeSchemas }),
+
+  started() {
+    this.schemas = new TypeSchemas(
+      (tenantId, typeId) => this.broker.call("device-registry.telemetrySchema", { typeId }, { meta: { tenantId } }),
+      this.settings.typeRefreshSeconds,
+    );
+  },
+
+  hints: {
+    "device-type.changed"({ tenantId, typeId }) {
+      return this.schemas.changed(tenantId, typeId);
+    },
+  },
 
   actions: {
     async readings(ctx) {
+      // Cast: the contract tells what callers read, and a stream is one only to the gateway.
+      if (ctx.meta.$accept) return (await stream(ctx, this.readings)) as never;
       const tenantId = tenantOf(ctx);
       const { params } = ctx;
       const { deviceId, interval } = params;
@@ -27,5 +64,45 @@ export default defineService(telemetry, {
         await ctx.call("device-registry.get", { deviceId });
       return page;
     },
+
+    async write(ctx) {
+      const { deviceId, readings } = ctx.params;
+      const items = writtenItems(readings);
+      const { status, type } = await ctx.call("device-registry.get", { deviceId });
+      if (status !== "active") throw new DeviceNotActiveError(deviceId, status);
+      const sender = { tenantId: tenantOf(ctx), deviceId };
+      const receivedAt = Date.now() * 1000;
+      if (type !== undefined) checkType(items, await this.schemas.of(sender.tenantId, type), receivedAt);
+      // A request is the packet: sent again, readings without time and id are others.
+      const arrival = () => ({ receivedAt, packet: `rest.${randomUUID()}` });
+      const text = telemetryText(sender, { receivedAt, messageId: undefined, arrival }, items);
+      await this.broker.publish("telemetry.received", text, { key: `${sender.tenantId}/${deviceId}`, raw: true });
+      return { accepted: items.length };
+    },
+
+    async deleteReadings(ctx) {
+      const { deviceId, ...range } = ctx.params;
+      const deleted = await this.readings.delete({ tenantId: tenantOf(ctx), deviceId, ...rangeOf(range) });
+      // Also where nothing was deleted: a former call may have come only this far.
+      await ctx.call("telemetry-latest.forget", { deviceId, ...range });
+      return { deleted };
+    },
   },
 });
+
+/** All that is asked for, from the first to the last. */
+async function stream(ctx: Ctx<ReadingsParams>, store: ReadingStore): Promise<Readable> {
+  const { $accept: type = "text/csv" } = ctx.meta;
+  const tenantId = tenantOf(ctx);
+  const { deviceId, interval, cursor, limit = Number.POSITIVE_INFINITY } = ctx.params;
+  if (cursor !== undefined) throw new ParameterError("cursor", "is for pages; a stream holds all");
+  const query =
+    interval === undefined
+      ? rangeQueryOf(ctx.params, tenantId)
+      : aggregateQueryOf({ ...ctx.params, interval }, tenantId);
+  if (!(await store.has({ tenantId, deviceId }))) await ctx.call("device-registry.get", { deviceId });
+  ctx.meta.$responseType = type === "text/csv" ? "text/csv; charset=utf-8; header=present" : type;
+  return "interval" in query
+    ? aggregatesStream(store, { ...query, limit }, type)
+    : readingsStream(store, { ...query, limit }, type);
+}

@@ -34,7 +34,7 @@ test("every command of the README's tour does what the README says", async () =>
     ];
     const run = spawnSync("bash", ["-c", script.join("\n")], { cwd: root, encoding: "utf8", timeout: 120_000 });
     assert.equal(run.status, 0, `${run.stdout}\n${run.stderr}`);
-    const [, register, , read, rejected, simulate, api] = run.stdout.split(/^--- \d+$/m) as string[];
+    const [, register, , read, local, written, rejected, simulate, api] = run.stdout.split(/^--- \d+$/m) as string[];
     assert.match(register ?? "", /"id":"boiler-7"/);
     const [readings, aggregates] = (read ?? "")
       .trim()
@@ -43,6 +43,10 @@ test("every command of the README's tour does what the README says", async () =>
       .map((text) => JSON.parse(text));
     assert.equal(readings.items.length, 3);
     assert.deepEqual(aggregates.items[0].metrics.temperature, { avg: 21, min: 20, max: 22, count: 2 });
+    assert.match(local ?? "", /"start":"2025-12-31T23:00:00\.000Z"/);
+    assert.match(local ?? "", /ts,temperature,burning\r\n2026-01-01T00:00:00\.000Z,20,\r\n/);
+    assert.match(local ?? "", /"deviceId":"boiler-7","metrics":\{"temperature":\{"ts":"[^"]*","value":21\.5\}/);
+    assert.match(written ?? "", /"accepted":1/);
     assert.match(rejected ?? "", /"reason":"[^"]*temperature/);
     assert.match(simulate ?? "", /acknowledged/);
     assert.match(api ?? "", /"openapi":"3\.1\.\d"/);

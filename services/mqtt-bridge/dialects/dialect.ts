@@ -1,16 +1,7 @@
-import type { MetricValues } from "../../../schemas/telemetry.ts";
+import type { TelemetryItem } from "../../../lib/readings/item.ts";
 import type { ConnectRequest, DeviceKey } from "../edge/edge-policy.ts";
 
-/** One reading as a device sent it. */
-export interface TelemetryItem {
-  /** Microseconds since 1970; undefined where the device gave no time of its own. */
-  ts: number | undefined;
-  /** Without a time of its own: microseconds from the arrival, 0 or (a relative time) what the device said. */
-  sinceArrival: number;
-  /** The device's own id of the reading. */
-  id: string | number | undefined;
-  values: MetricValues;
-}
+export type { TelemetryItem };
 
 /** An uplink payload: what it means, or the one reason, naming the field, why it means nothing. */
 export type Decoded = { items: TelemetryItem[] } | { rejected: string };

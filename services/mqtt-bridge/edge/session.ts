@@ -1,4 +1,4 @@
-import { stableHash } from "../identity.ts";
+import { stableHash } from "../../../lib/readings/identity.ts";
 import type { Arrival } from "./edge-policy.ts";
 
 interface Remembered {

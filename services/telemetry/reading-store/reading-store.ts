@@ -1,4 +1,5 @@
 import type { AggregateFunction, MetricValue, MetricValues, TelemetryReceived } from "../../../schemas/telemetry.ts";
+import type { Interval } from "../interval.ts";
 
 /**
  * Keeps every reading once, by (tenant, device, ts, seq). All instants are microseconds since 1970 as integers; every
@@ -23,8 +24,8 @@ export interface ReadingStore {
   range(query: RangeQuery): Promise<StoredReading[]>;
 
   /**
-   * A page of intervals that hold a value, aggregated per metric. Intervals begin at multiples of `intervalMicros`
-   * since 1970; of an interval that reaches beyond [from, to) only the readings inside count.
+   * A page of intervals that hold a value, aggregated per metric. Which they are, `intervalsOf` says; of an interval that
+   * reaches beyond [from, to) only the readings inside count.
    *
    * | function | values that it takes | result |
    * |---|---|---|
@@ -39,6 +40,22 @@ export interface ReadingStore {
 
   /** Whether a reading of the device is stored. */
   has(device: DeviceKey): Promise<boolean>;
+
+  /** Names of every metric that the device ever had, in the order in which they came first. */
+  metrics(device: DeviceKey): Promise<string[]>;
+
+  /** The newest value of each metric, by (ts, seq). */
+  newest(device: DeviceKey): Promise<Map<string, NewestValue>>;
+
+  /**
+   * Deletes the readings of [from, to) in steps, between which other work gets its turn, and resolves with their number.
+   * Each step is durable by itself: when it rejects or the process dies, a part may be gone, and the same call deletes
+   * the rest. Oldest first. What is written meanwhile may stay.
+   */
+  delete(range: DeviceRange): Promise<number>;
+
+  /** Devices of every tenant that ever had a reading, by tenant and id; a page behind `after`. */
+  devices(page: { after?: DeviceKey | undefined; limit: number }): Promise<DeviceKey[]>;
 
   close(): Promise<void>;
 }
@@ -55,11 +72,20 @@ export interface DeviceKey {
   deviceId: string;
 }
 
-interface Selection extends DeviceKey {
+export interface DeviceRange extends DeviceKey {
   /** Included. */
   from?: number | undefined;
   /** Excluded. */
   to?: number | undefined;
+}
+
+export interface NewestValue {
+  ts: number;
+  seq: number;
+  value: MetricValue;
+}
+
+interface Selection extends DeviceRange {
   /** Left out: every metric. A metric that the device never had is no error. */
   metrics?: readonly string[] | undefined;
   order: "asc" | "desc";
@@ -73,7 +99,9 @@ export interface RangeQuery extends Selection {
 }
 
 export interface AggregateQuery extends Selection {
-  intervalMicros: number;
+  interval: Interval;
+  /** IANA time zone in which intervals begin; left out: UTC. */
+  timeZone?: string | undefined;
   functions: readonly AggregateFunction[];
   /** Start of the former page's last interval: the page begins behind it, in `order`. */
   afterStart?: number | undefined;

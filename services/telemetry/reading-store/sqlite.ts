@@ -3,19 +3,29 @@ import type { TelemetryReceived } from "../../../schemas/telemetry.ts";
 import type {
   AggregateQuery,
   DeviceKey,
+  DeviceRange,
   IntervalAggregate,
+  NewestValue,
   RangeQuery,
   ReadingStore,
   StoredReading,
   WriteResult,
 } from "./reading-store.ts";
 import { type AggregateOptions, aggregate } from "./sqlite/aggregate.ts";
+import { type DeleteOptions, deleteRange } from "./sqlite/delete.ts";
+import { deviceMetrics } from "./sqlite/device-metrics.ts";
 import { engineError } from "./sqlite/engine-error.ts";
+import { type NewestOptions, newest } from "./sqlite/newest.ts";
 import { range } from "./sqlite/range.ts";
 import { openDatabase, type SqliteOptions } from "./sqlite/schema.ts";
 import { Writer, type WriterOptions } from "./sqlite/writer.ts";
 
-export interface SqliteReadingStoreOptions extends SqliteOptions, WriterOptions, AggregateOptions {}
+export interface SqliteReadingStoreOptions
+  extends SqliteOptions,
+    WriterOptions,
+    AggregateOptions,
+    DeleteOptions,
+    NewestOptions {}
 
 /**
  * Reading store in one SQLite file, for one machine; several processes may share it. SQLite works on the calling
@@ -51,6 +61,30 @@ export class SqliteReadingStore implements ReadingStore {
   has({ tenantId, deviceId }: DeviceKey): Promise<boolean> {
     const sql = "SELECT 1 FROM reading WHERE dev = (SELECT dev FROM device WHERE tenant = ? AND id = ?) LIMIT 1";
     return answer(() => this.#reader.prepare(sql).get(tenantId, deviceId) !== undefined);
+  }
+
+  metrics(device: DeviceKey): Promise<string[]> {
+    return answer(() => deviceMetrics(this.#reader, device)?.metrics.map(({ name }) => name) ?? []);
+  }
+
+  newest(device: DeviceKey): Promise<Map<string, NewestValue>> {
+    return answer(() => newest(this.#reader, device, this.#options));
+  }
+
+  delete(range: DeviceRange): Promise<number> {
+    return answer(() => deleteRange(this.#writeConnection, range, this.#options));
+  }
+
+  devices({ after, limit }: { after?: DeviceKey | undefined; limit: number }): Promise<DeviceKey[]> {
+    const sql =
+      "SELECT tenant AS tenantId, id AS deviceId FROM device WHERE (tenant, id) > (?, ?) ORDER BY tenant, id LIMIT ?";
+    return answer(
+      () =>
+        this.#reader
+          .prepare(sql)
+          .all(after?.tenantId ?? "", after?.deviceId ?? "", limit)
+          .map((row) => ({ ...row })) as unknown as DeviceKey[],
+    );
   }
 
   async close(): Promise<void> {

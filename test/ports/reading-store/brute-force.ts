@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import type { AggregateFunction, MetricValue } from "../../../schemas/telemetry.ts";
 import type {
   AggregateQuery,
@@ -8,7 +9,9 @@ import type {
 
 /** The aggregates by their definition, in exact integers where a double would round. */
 export function bruteForce(readings: readonly StoredReading[], query: AggregateQuery): IntervalAggregate[] {
-  const { intervalMicros: width, from = -Infinity, to = Infinity, afterStart, order } = query;
+  const { interval, from = -Infinity, to = Infinity, afterStart, order } = query;
+  assert.ok("micros" in interval);
+  const width = interval.micros;
   const intervals = new Map<number, StoredReading[]>();
   for (const reading of readings) {
     if (reading.ts < from || reading.ts >= to) continue;

@@ -68,7 +68,7 @@ describe("a day of three real devices (50,270 messages, one of them redelivered)
 
   test("count, min, max, mean and sum of each device and metric are those of the recording", async () => {
     for (const [deviceId, device] of Object.entries(truth.per_device)) {
-      const items = await store.aggregate({ ...query(deviceId), intervalMicros: 36_525 * 24 * HOUR });
+      const items = await store.aggregate({ ...query(deviceId), interval: { micros: 36_525 * 24 * HOUR } });
       assert.equal(items.length, 1);
       for (const name of METRICS)
         near(items[0]?.metrics[name] ?? {}, device.metrics[name] as Numbers, `${deviceId} ${name}`);
@@ -80,7 +80,7 @@ describe("a day of three real devices (50,270 messages, one of them redelivered)
     assert.equal(truth.windows.length, 20);
     for (const { device_id: deviceId, start, width, metrics } of truth.windows) {
       assert.equal(width, "1h");
-      const items = await store.aggregate({ ...query(deviceId), intervalMicros: HOUR });
+      const items = await store.aggregate({ ...query(deviceId), interval: { micros: HOUR } });
       const item = items.find((one) => one.start === microsOf(start));
       for (const name of METRICS)
         near(item?.metrics[name] ?? {}, metrics[name] as Numbers, `${deviceId} ${start} ${name}`);
@@ -93,7 +93,7 @@ describe("a day of three real devices (50,270 messages, one of them redelivered)
     for (const deviceId of Object.keys(truth.per_device)) {
       const readings = [...once.values()].filter((message) => message.deviceId === deviceId).flatMap((m) => m.readings);
       const hours = Map.groupBy(readings, ({ ts }) => ts - (ts % HOUR));
-      const items = await store.aggregate({ ...query(deviceId), intervalMicros: HOUR });
+      const items = await store.aggregate({ ...query(deviceId), interval: { micros: HOUR } });
       assert.deepEqual(
         items.map(({ start }) => start),
         [...hours.keys()],

@@ -41,3 +41,36 @@ for (const batches of [1, 40, 200]) {
     });
   });
 }
+
+for (const afterMs of [0, 20, 60]) {
+  test(`a deletion killed after ${afterMs} ms has deleted the oldest, whole, and goes on when asked again`, async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "reading-store-kill-"));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, "readings.db");
+    const [all, to] = [20_000, 15_000];
+    const store = new SqliteReadingStore({ file, synchronous: "NORMAL" });
+    t.after(() => store.close());
+    const readings = Array.from({ length: all }, (_, ts) => ({ ts, seq: 0, values: { a: ts, b: "text" } }));
+    await store.write([{ ...DEVICE, messageId: "", receivedAt: 0, readings }]);
+
+    const script = fileURLToPath(new URL("./deleting-child.ts", import.meta.url));
+    const deleting = spawn(process.execPath, [...process.execArgv, script, file, String(to)], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    t.after(() => deleting.kill("SIGKILL"));
+    await once(deleting.stdout, "data");
+    await new Promise((resolve) => setTimeout(resolve, afterMs));
+    deleting.kill("SIGKILL");
+    if (deleting.exitCode === null && deleting.signalCode === null) await once(deleting, "exit");
+
+    const left = await store.range({ ...DEVICE, order: "asc", limit: all });
+    const first = left[0]?.ts ?? all;
+    assert.ok(first <= to, `${first} is beyond the range`);
+    assert.deepEqual(
+      left.map(({ ts, values }) => [ts, values]),
+      readings.slice(first).map(({ ts, values }) => [ts, values]),
+    );
+    assert.equal(await store.delete({ ...DEVICE, to }), to - first);
+    assert.equal((await store.range({ ...DEVICE, order: "asc", limit: all })).length, all - to);
+  });
+}

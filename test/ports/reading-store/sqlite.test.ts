@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
+import { DELETE_REST, DELETE_STEP } from "../../../services/telemetry/reading-store/sqlite/delete.ts";
 import { rangeSql } from "../../../services/telemetry/reading-store/sqlite/range.ts";
 import {
   SqliteReadingStore,
@@ -35,7 +36,14 @@ readingStoreSuite("SQLite", async (t, options) => {
 });
 
 readingStoreSuite("SQLite, in steps of one reading and with 2 devices in memory", async (t, options) => {
-  const small = { ...options, aggregateStepRows: 1, aggregateTurnMs: 0, cachedDevicesMax: 2 };
+  const small = {
+    ...options,
+    aggregateStepRows: 1,
+    aggregateTurnMs: 0,
+    cachedDevicesMax: 2,
+    deleteStepRows: 1,
+    newestStepRows: 1,
+  };
   const { file, store } = openIn(t, small);
   const reopen = async () => {
     await store.close();
@@ -122,11 +130,8 @@ for (const [order, plan] of [
   });
 }
 
-test("a long aggregation lets other work take its turn", async (t) => {
-  const { store } = openIn(t, { aggregateStepRows: 100, aggregateTurnMs: 0 });
-  await store.write([
-    { ...message(0, 0, {}), readings: Array.from({ length: 5000 }, (_, ts) => ({ ts, seq: 0, values: { a: ts } })) },
-  ]);
+/** How often other work had its turn so far. */
+function turnsOf(t: TestContext): () => number {
   let turns = 0;
   const ticking = setInterval(() => {}, 1000);
   t.after(() => clearInterval(ticking));
@@ -136,13 +141,42 @@ test("a long aggregation lets other work take its turn", async (t) => {
   };
   let running = setImmediate(tick);
   t.after(() => clearImmediate(running));
+  return () => turns;
+}
+
+const long = {
+  ...message(0, 0, {}),
+  readings: Array.from({ length: 5000 }, (_, ts) => ({ ts, seq: 0, values: { a: ts } })),
+};
+
+test("a long aggregation lets other work take its turn", async (t) => {
+  const { store } = openIn(t, { aggregateStepRows: 100, aggregateTurnMs: 0 });
+  await store.write([long]);
+  const turns = turnsOf(t);
   const [item] = await store.aggregate({
     ...DEVICE,
     order: "asc",
     limit: 10,
-    intervalMicros: 1e6,
+    interval: { micros: 1e6 },
     functions: FUNCTIONS,
   });
   assert.equal(item?.metrics["a"]?.count, 5000);
-  assert.ok(turns >= 49, `${turns} turns in 50 steps`);
+  assert.ok(turns() >= 49, `${turns()} turns in 50 steps`);
+});
+
+test("a long deletion lets other work take its turn", async (t) => {
+  const { store } = openIn(t, { deleteStepRows: 100 });
+  await store.write([long]);
+  const turns = turnsOf(t);
+  assert.equal(await store.delete(DEVICE), 5000);
+  assert.ok(turns() >= 49, `${turns()} turns in 50 steps`);
+});
+
+test("a step of a deletion is found by the key", (t) => {
+  const { file } = openIn(t);
+  const db = new DatabaseSync(file);
+  t.after(() => db.close());
+  for (const sql of [DELETE_STEP, DELETE_REST])
+    for (const { detail } of db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all())
+      assert.match(String(detail), /^SEARCH reading USING PRIMARY KEY \(dev=\? AND /);
 });

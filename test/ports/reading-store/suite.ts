@@ -1,5 +1,7 @@
 import { describe } from "node:test";
 import { aggregates } from "./suite/aggregates.ts";
+import { deleting } from "./suite/deleting.ts";
+import { listing } from "./suite/listing.ts";
 import { ranges } from "./suite/ranges.ts";
 import type { OpenStore } from "./suite/subject.ts";
 import { values } from "./suite/values.ts";
@@ -12,5 +14,7 @@ export function readingStoreSuite(engine: string, open: OpenStore): void {
     values(open);
     ranges(open);
     aggregates(open);
+    deleting(open);
+    listing(open);
   });
 }

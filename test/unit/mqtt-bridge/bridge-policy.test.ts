@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { TypeSchemas } from "../../../lib/readings/type-schemas.ts";
 import { bridgePolicy } from "../../../services/mqtt-bridge/bridge-policy.ts";
 import type { Dialect } from "../../../services/mqtt-bridge/dialects/dialect.ts";
 import { native } from "../../../services/mqtt-bridge/dialects/native/native.ts";
 import { CredentialError } from "../../../services/mqtt-bridge/edge/edge-policy.ts";
-import { TypeSchemas } from "../../../services/mqtt-bridge/type-schemas.ts";
 import { Uplink } from "../../../services/mqtt-bridge/uplink.ts";
 
 /** A dialect whose devices call themselves `x:{id}` and publish to `up`. */

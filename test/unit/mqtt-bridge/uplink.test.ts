@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { seqOf, stableHash } from "../../../lib/readings/identity.ts";
+import { telemetryText } from "../../../lib/readings/telemetry-text.ts";
 import type { TelemetryReceived, TelemetryRejected } from "../../../schemas/telemetry.ts";
 import { native } from "../../../services/mqtt-bridge/dialects/native/native.ts";
 import type { InboundMessage } from "../../../services/mqtt-bridge/edge/edge-policy.ts";
-import { seqOf, stableHash } from "../../../services/mqtt-bridge/identity.ts";
-import { type PublishText, telemetryText, Uplink } from "../../../services/mqtt-bridge/uplink.ts";
+import { type PublishText, Uplink } from "../../../services/mqtt-bridge/uplink.ts";
 import { items } from "./payload.ts";
 
 const DEVICE = { tenantId: "acme", deviceId: "boiler-7" };

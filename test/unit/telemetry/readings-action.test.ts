@@ -136,7 +136,7 @@ test("with an interval the aggregates come, avg, min, max and count unless other
 
 for (const [what, params, field] of [
   ["aggregate without interval", { aggregate: "avg" }, "aggregate"],
-  ["an interval of months", { interval: "P1M" }, "interval"],
+  ["an interval of months and days", { interval: "P1M1D" }, "interval"],
   ["an interval below a second", { interval: "PT0.1S" }, "interval"],
   ["an unknown function", { interval: "PT1M", aggregate: ["median"] }, "aggregate.0"],
   ["a from that is beyond the instants", { from: "9999-01-01T00:00:00Z" }, "from"],

@@ -1,5 +1,5 @@
 import { decode } from "cborg";
-import { reject, shown } from "./rejection.ts";
+import { reject, shown } from "../../../../lib/readings/rejection.ts";
 
 /** Deeper than any payload that means something; bounds the recursion below. */
 const DEPTH_MAX = 8;

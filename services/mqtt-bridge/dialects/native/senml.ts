@@ -1,8 +1,8 @@
+import { checkName, checkValue, metricValues } from "../../../../lib/readings/metric-values.ts";
+import { type Fields, isObject, reject, shown } from "../../../../lib/readings/rejection.ts";
+import { inRange } from "../../../../lib/readings/timestamp.ts";
 import type { MetricValue, MetricValues } from "../../../../schemas/telemetry.ts";
 import type { TelemetryItem } from "../dialect.ts";
-import { checkName, checkValue, metricValues } from "./metric-values.ts";
-import { type Fields, isObject, reject, shown } from "./rejection.ts";
-import { inRange } from "./timestamp.ts";
 
 /** Times below it are relative to now (RFC 8428 section 4.5.3). */
 const ABSOLUTE_FROM = 2 ** 28;

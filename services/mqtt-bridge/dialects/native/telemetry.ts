@@ -1,13 +1,10 @@
 import { isUtf8 } from "node:buffer";
+import { ITEMS_MAX, itemOf as readingOf } from "../../../../lib/readings/item.ts";
+import { metricValues } from "../../../../lib/readings/metric-values.ts";
+import { isObject, Rejection, reject, shown } from "../../../../lib/readings/rejection.ts";
 import type { Decoded, TelemetryItem, UplinkPayload } from "../dialect.ts";
 import { decodeCbor } from "./cbor.ts";
-import { metricValues } from "./metric-values.ts";
-import { type Fields, isObject, Rejection, reject, shown } from "./rejection.ts";
 import { isSenml, senmlItems } from "./senml.ts";
-import { timestamp } from "./timestamp.ts";
-
-const ITEMS_MAX = 1000;
-const ID_LENGTH_MAX = 128;
 
 /** Telemetry of the native dialect: metrics, `{ts, values, id?}`, an array of either, or SenML; JSON or CBOR. */
 export function decodeTelemetry({ payload, contentType }: UplinkPayload): Decoded {
@@ -66,25 +63,5 @@ function itemOf(item: unknown, at: string): TelemetryItem {
   // Both are needed: either may be the name of a metric.
   if (!Object.hasOwn(item, "ts") || !Object.hasOwn(item, "values"))
     return { ts: undefined, sinceArrival: 0, id: undefined, values: metricValues(item, dot) };
-  return timedItem(item, dot);
-}
-
-function timedItem(item: Fields, dot: string): TelemetryItem {
-  const { ts, values, id } = item;
-  for (const name in item)
-    if (name !== "ts" && name !== "values" && name !== "id")
-      reject(`${dot}${shown(name)}`, "is not known beside ts, values and id");
-  if (!isObject(values)) reject(`${dot}values`, "must be an object of metrics");
-  return {
-    ts: timestamp(ts, `${dot}ts`),
-    sinceArrival: 0,
-    id: Object.hasOwn(item, "id") ? checkedId(id, `${dot}id`) : undefined,
-    values: metricValues(values, `${dot}values.`),
-  };
-}
-
-function checkedId(id: unknown, field: string): string | number {
-  if (Number.isSafeInteger(id)) return id as number;
-  if (typeof id === "string" && id.length > 0 && id.length <= ID_LENGTH_MAX && id.isWellFormed()) return id;
-  return reject(field, `must be an integer or text of 1 to ${ID_LENGTH_MAX} characters`);
+  return readingOf(item, dot);
 }

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { startOfInterval } from "../../interval.ts";
+import { intervalsOf } from "../../interval.ts";
+import { timeZoneOf } from "../../time-zone.ts";
 import type { AggregateQuery, IntervalAggregate } from "../reading-store.ts";
 import { deviceMetrics } from "./device-metrics.ts";
 import { IntervalScan } from "./interval-scan.ts";
@@ -24,9 +25,10 @@ export async function aggregate(
 ): Promise<IntervalAggregate[]> {
   const device = deviceMetrics(db, query, query.metrics);
   if (!device || device.metrics.length === 0) return [];
-  const { intervalMicros: interval, functions, order, afterStart, limit } = query;
+  const { functions, order, afterStart, limit, timeZone } = query;
+  const boundsOf = intervalsOf(query.interval, timeZone === undefined ? undefined : timeZoneOf(timeZone));
   let { from = Number.MIN_SAFE_INTEGER, to = Number.MAX_SAFE_INTEGER } = query;
-  if (afterStart !== undefined && order === "asc") from = Math.max(from, afterStart + interval);
+  if (afterStart !== undefined && order === "asc") from = Math.max(from, boundsOf(afterStart).end);
   if (afterStart !== undefined && order === "desc") to = Math.min(to, afterStart);
 
   const ascending = order === "asc";
@@ -46,8 +48,7 @@ export async function aggregate(
   while (items.length < limit && from < to) {
     const found = next.get(device.dev, from, to);
     if (!found) break;
-    const start = startOfInterval(Number(found["ts"]), interval);
-    const end = start + interval;
+    const { start, end } = boundsOf(Number(found["ts"]));
     await scan.read(Math.max(start, from), Math.min(end, to), breathe);
     const metrics = scan.accumulators.flatMap((accumulator) => {
       const result = accumulator.result(functions, (ts, edge) => scan.valueAt(accumulator.metric, ts, edge));

@@ -11,7 +11,7 @@ export function aggregates(open: OpenStore): void {
     const { store } = await open(t);
     const series = [true, "text", 5, false, "end"];
     await store.write(series.map((value, index) => message(T0 + index, 0, { mixed: value, text: "t" })));
-    const [item] = await store.aggregate({ ...all, intervalMicros: SECOND, functions: FUNCTIONS });
+    const [item] = await store.aggregate({ ...all, interval: { micros: SECOND }, functions: FUNCTIONS });
     assert.deepEqual(item?.metrics, {
       mixed: { avg: 2, min: 0, max: 5, sum: 6, count: 5, first: true, last: "end" },
       text: { count: 5, first: "t", last: "t" },
@@ -21,14 +21,18 @@ export function aggregates(open: OpenStore): void {
   test("a metric that has none of the asked functions in an interval is there, and empty", async (t) => {
     const { store } = await open(t);
     await store.write([message(T0, 0, { text: "t" })]);
-    const items = await store.aggregate({ ...all, intervalMicros: SECOND, functions: ["avg", "min", "max", "sum"] });
+    const items = await store.aggregate({
+      ...all,
+      interval: { micros: SECOND },
+      functions: ["avg", "min", "max", "sum"],
+    });
     assert.deepEqual(items, [{ start: T0, end: T0 + SECOND, metrics: { text: {} } }]);
   });
 
   test("a sum beyond the doubles is left out", async (t) => {
     const { store } = await open(t);
     await store.write([message(T0, 1, { a: 1.7e308 }), message(T0, 2, { a: 1.7e308 })]);
-    const [item] = await store.aggregate({ ...all, intervalMicros: SECOND, functions: ["avg", "sum", "max"] });
+    const [item] = await store.aggregate({ ...all, interval: { micros: SECOND }, functions: ["avg", "sum", "max"] });
     assert.deepEqual(item?.metrics, { a: { max: 1.7e308 } });
   });
 
@@ -36,7 +40,7 @@ export function aggregates(open: OpenStore): void {
     const { store } = await open(t);
     const series = [1e16, 1, -1e16, 0.5];
     await store.write(series.map((value, index) => message(T0 + index, 0, { a: value })));
-    const [item] = await store.aggregate({ ...all, intervalMicros: SECOND, functions: ["avg", "sum"] });
+    const [item] = await store.aggregate({ ...all, interval: { micros: SECOND }, functions: ["avg", "sum"] });
     assert.deepEqual(item?.metrics, { a: { avg: 0.375, sum: 1.5 } });
   });
 
@@ -44,13 +48,59 @@ export function aggregates(open: OpenStore): void {
     const { store } = await open(t);
     const at = [-1, 0, -7 * SECOND, -7 * SECOND - 1, 7 * SECOND - 1];
     await store.write(at.map((ts) => message(ts, 0, { a: ts })));
-    const items = await store.aggregate({ ...all, intervalMicros: 7 * SECOND, functions: ["count"] });
+    const items = await store.aggregate({ ...all, interval: { micros: 7 * SECOND }, functions: ["count"] });
     assert.deepEqual(
       items.map(({ start, metrics }) => [start / SECOND, metrics["a"]?.count]),
       [
         [-14, 1],
         [-7, 2],
         [0, 2],
+      ],
+    );
+  });
+
+  test("intervals of a time zone begin on its clock, in both orders and from page to page", async (t) => {
+    const { store } = await open(t);
+    // Hourly over both changes of 2026 in Berlin: 2026-03-29 has 23 hours, 2026-10-25 has 25.
+    const hour = 3600 * SECOND;
+    for (const begin of [Date.UTC(2026, 2, 27) * 1000, Date.UTC(2026, 9, 23) * 1000])
+      await store.write(Array.from({ length: 96 }, (_, n) => message(begin + n * hour, n, { a: n })));
+    const query = {
+      ...all,
+      interval: { days: 1, beginOn: "epoch" },
+      timeZone: "Europe/Berlin",
+      functions: ["count"],
+    } as const;
+    const days = [
+      ["2026-03-26T23:00", 23],
+      ["2026-03-27T23:00", 24],
+      ["2026-03-28T23:00", 23],
+      ["2026-03-29T22:00", 24],
+      ["2026-03-30T22:00", 2],
+      ["2026-10-22T22:00", 22],
+      ["2026-10-23T22:00", 24],
+      ["2026-10-24T22:00", 25],
+      ["2026-10-25T23:00", 24],
+      ["2026-10-26T23:00", 1],
+    ];
+    for (const order of ["asc", "desc"] as const) {
+      const found: IntervalAggregate[] = [];
+      for (let page: IntervalAggregate[]; ; found.push(...page)) {
+        page = await store.aggregate({ ...query, order, limit: 3, afterStart: found.at(-1)?.start });
+        if (page.length === 0) break;
+      }
+      const shown = found.map(({ start, metrics }) => [
+        new Date(start / 1000).toISOString().slice(0, 16),
+        metrics["a"]?.count,
+      ]);
+      assert.deepEqual(shown, order === "asc" ? days : [...days].reverse());
+    }
+    const months = await store.aggregate({ ...query, interval: { months: 1 }, timeZone: "America/New_York" });
+    assert.deepEqual(
+      months.map(({ start, end }) => [start, end].map((at) => new Date(at / 1000).toISOString().slice(0, 13))),
+      [
+        ["2026-03-01T05", "2026-04-01T04"],
+        ["2026-10-01T04", "2026-11-01T04"],
       ],
     );
   });
@@ -62,7 +112,7 @@ export function aggregates(open: OpenStore): void {
       Array.from({ length: 900 }, (_, seq) => message(T0 + Math.floor(random() * 3e9), seq, { a: seq })),
     );
     for (const order of ["asc", "desc"] as const) {
-      const query = { ...all, order, intervalMicros: 10 * SECOND, functions: ["count"] as const };
+      const query = { ...all, order, interval: { micros: 10 * SECOND }, functions: ["count"] as const };
       const whole = await store.aggregate(query);
       const found: IntervalAggregate[] = [];
       for (;;) {
@@ -86,7 +136,8 @@ export function aggregates(open: OpenStore): void {
       const readings = randomReadings(random);
       await store.write([{ ...message(T0, 0, {}, device), readings }]);
       for (let round = 0; round < 4; round++) {
-        const query = { ...device, ...randomQuery(random) };
+        const { micros, ...selection } = randomQuery(random);
+        const query = { ...device, ...selection, interval: { micros } };
         approximately(
           await store.aggregate(query),
           bruteForce(readings, query),
@@ -131,7 +182,7 @@ function randomQuery(random: () => number) {
     from: random() < 0.3 ? from : undefined,
     to: random() < 0.3 ? from + Math.floor(random() * 86_400 * SECOND * 365 * 50) : undefined,
     metrics: random() < 0.5 ? ["m 0", "m 17", "m 23", "none"] : undefined,
-    intervalMicros: pick(random, [
+    micros: pick(random, [
       SECOND,
       1_500_000,
       60 * SECOND,

@@ -23,7 +23,7 @@ export function ranges(open: OpenStore): void {
     await store.write([message(T0, 0, { a: 1 })]);
     assert.deepEqual(await store.range({ ...all, metrics: ["b"] }), []);
     assert.deepEqual(
-      await store.aggregate({ ...all, metrics: ["b"], intervalMicros: SECOND, functions: FUNCTIONS }),
+      await store.aggregate({ ...all, metrics: ["b"], interval: { micros: SECOND }, functions: FUNCTIONS }),
       [],
     );
   });

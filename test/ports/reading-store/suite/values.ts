@@ -87,7 +87,7 @@ export function values(open: OpenStore): void {
         const query = {
           ...all,
           from: T0 + (index + 1) * SECOND,
-          intervalMicros: SECOND,
+          interval: { micros: SECOND },
           functions: ["first", "last"] as const,
         };
         const [item] = await store.aggregate({ ...query, metrics: ["odd"] });
@@ -120,7 +120,7 @@ export function values(open: OpenStore): void {
         const [item] = await again.aggregate({
           ...all,
           metrics: [name],
-          intervalMicros: SECOND,
+          interval: { micros: SECOND },
           functions: ["sum", "count"],
         });
         assert.deepEqual(Object.entries(item?.metrics ?? {}), [[name, { sum: 2 * index, count: 2 }]], name);
@@ -166,7 +166,7 @@ export function values(open: OpenStore): void {
       (await store.range(all)).map((row) => row.values),
       [{}, { a: 1 }],
     );
-    const items = await store.aggregate({ ...all, intervalMicros: SECOND, functions: ["count"] });
+    const items = await store.aggregate({ ...all, interval: { micros: SECOND }, functions: ["count"] });
     assert.deepEqual(items, [{ start: T0, end: T0 + SECOND, metrics: { a: { count: 1 } } }]);
   });
 }

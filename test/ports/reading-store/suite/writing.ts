@@ -130,6 +130,10 @@ export function writing(open: OpenStore): void {
     await assert.rejects(store.write([message(T0, 2, { a: 1 })]), unavailable);
     await assert.rejects(store.range(all), unavailable);
     await assert.rejects(store.has(DEVICE), unavailable);
-    await assert.rejects(store.aggregate({ ...all, intervalMicros: SECOND, functions: FUNCTIONS }), unavailable);
+    await assert.rejects(store.metrics(DEVICE), unavailable);
+    await assert.rejects(store.newest(DEVICE), unavailable);
+    await assert.rejects(store.delete(DEVICE), unavailable);
+    await assert.rejects(store.devices({ limit: 1 }), unavailable);
+    await assert.rejects(store.aggregate({ ...all, interval: { micros: SECOND }, functions: FUNCTIONS }), unavailable);
   });
 }

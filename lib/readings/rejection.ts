@@ -1,11 +1,19 @@
 /** A payload means nothing; the message names the field. Never leaves the decoder. */
 export class Rejection extends Error {
   override name = "Rejection";
+  readonly field: string;
+  readonly problem: string;
+
+  constructor(field: string, problem: string) {
+    super(`${field}: ${problem}`);
+    this.field = field;
+    this.problem = problem;
+  }
 }
 
 /** Throws the rejection of a field: `reject("[3].values.x", "must be …")`. */
 export function reject(field: string, problem: string): never {
-  throw new Rejection(`${field}: ${problem}`);
+  throw new Rejection(field, problem);
 }
 
 /** A name from a payload as it may stand in a reason: short, and without control characters. */

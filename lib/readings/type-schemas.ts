@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
-import { compileTelemetrySchema, type ValuesCheck } from "../../lib/telemetry-schema.ts";
-import type { TelemetryItem } from "./dialects/dialect.ts";
+import { compileTelemetrySchema, type ValuesCheck } from "../telemetry-schema.ts";
+import type { TelemetryItem } from "./item.ts";
 
 /** Asks the registry for a device type's schema; null = readings may be anything. */
 export type FetchSchema = (tenantId: string, typeId: string) => Promise<{ schema: Record<string, unknown> } | null>;

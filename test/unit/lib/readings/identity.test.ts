@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type IdentitySource, seqOf, stableHash } from "../../../services/mqtt-bridge/identity.ts";
+import { type IdentitySource, seqOf, stableHash } from "../../../../lib/readings/identity.ts";
 
 // These numbers are in every stored key. A test that turns red here says: readings will be stored twice.
 test("stableHash gives the numbers it always gave", () => {

@@ -1,4 +1,4 @@
-import { METRICS_PER_READING_MAX, type MetricValues, TEXT_VALUE_BYTES_MAX } from "../../../../schemas/telemetry.ts";
+import { METRICS_PER_READING_MAX, type MetricValues, TEXT_VALUE_BYTES_MAX } from "../../schemas/telemetry.ts";
 import { type Fields, reject, shown } from "./rejection.ts";
 
 const NAME_LENGTH_MAX = 128;

@@ -1,4 +1,4 @@
-import { InstantError, microsOf } from "../../../../lib/instant.ts";
+import { InstantError, microsOf } from "../instant.ts";
 import { reject } from "./rejection.ts";
 
 /** Numbers below it are seconds (until the year 5138), from it on milliseconds (since 1973). */

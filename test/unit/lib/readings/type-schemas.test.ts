@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { TelemetryItem } from "../../../services/mqtt-bridge/dialects/dialect.ts";
-import { TypeSchemas } from "../../../services/mqtt-bridge/type-schemas.ts";
+import type { TelemetryItem } from "../../../../lib/readings/item.ts";
+import { TypeSchemas } from "../../../../lib/readings/type-schemas.ts";
 
 const REFRESH_SECONDS = 60;
 const SECOND = 1_000_000;
