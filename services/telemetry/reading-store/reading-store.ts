@@ -1,4 +1,10 @@
-import type { AggregateFunction, MetricValue, MetricValues, TelemetryReceived } from "../../../schemas/telemetry.ts";
+import type {
+  AggregateFunction,
+  MetricValue,
+  MetricValues,
+  TelemetryReading,
+  TelemetryReceived,
+} from "../../../schemas/telemetry.ts";
 import type { Interval } from "../interval.ts";
 
 /**
@@ -14,9 +20,9 @@ import type { Interval } from "../interval.ts";
 export interface ReadingStore {
   /**
    * Stores the readings of all messages, or none. Resolves when they are durable; readings that are there already are
-   * left as they are and counted.
+   * left as they are and counted. A reading with one metric more than its device may have is left out and handed back.
    *
-   * @throws ReadingRefusedError (not retryable) naming the device and the metric that can never be stored.
+   * @throws ReadingRefusedError (not retryable) naming the device and the field, of what no edge lets through.
    */
   write(batch: readonly TelemetryReceived[]): Promise<WriteResult>;
 
@@ -65,6 +71,15 @@ export interface WriteResult {
   stored: number;
   /** Readings that were there already, or twice in the batch. */
   duplicates: number;
+  /** Readings that were left out. */
+  refused: RefusedReading[];
+}
+
+export interface RefusedReading {
+  message: TelemetryReceived;
+  reading: TelemetryReading;
+  /** Names the metric. */
+  reason: string;
 }
 
 export interface DeviceKey {

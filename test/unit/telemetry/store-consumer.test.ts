@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { ServiceBroker } from "moleculer";
-import type { TelemetryReceived } from "../../../schemas/telemetry.ts";
+import type { TelemetryReceived, TelemetryRejected } from "../../../schemas/telemetry.ts";
 import store from "../../../services/telemetry/consumers/store.service.ts";
 import { SqliteReadingStore } from "../../../services/telemetry/reading-store/sqlite.ts";
 import { DEVICE, message } from "../../ports/reading-store/suite/subject.ts";
@@ -12,6 +12,14 @@ import { DEVICE, message } from "../../ports/reading-store/suite/subject.ts";
 const folder = mkdtempSync(join(tmpdir(), "store-consumer-"));
 const readingsFile = join(folder, "readings.db");
 const broker = new ServiceBroker({ logger: false, validator: false, metrics: { enabled: true, reporter: [] } });
+const published: [channel: string, rejected: TelemetryRejected, options: object][] = [];
+let unavailable = false;
+Object.assign(broker, {
+  async publish(...publication: (typeof published)[number]) {
+    if (unavailable) throw new Error("the channel is away");
+    published.push(publication);
+  },
+});
 const service = broker.createService({
   ...store,
   settings: { readingsFile, synchronous: "NORMAL", metricsPerDeviceMax: 2 },
@@ -47,10 +55,21 @@ test("a batch is stored, a batch that comes again changes nothing, and both are 
   );
 });
 
-test("poison is refused as not retryable, naming the metric, and the configured limit holds", async () => {
-  await assert.rejects(async () => take(message(4, 4, { a: 1, b: 2, c: 3 })), {
-    retryable: false,
-    message: /metric "c"/,
+test("a reading with one metric too many is kept as a rejected message, naming it, and the others of its batch are stored", async () => {
+  await take(message(4, 4, { a: 1, b: 2, c: 3 }), message(5, 5, { a: 5 }));
+  assert.deepEqual([counted("stored"), counted("duplicates"), counted("refused")], [4, 2, 1]);
+  assert.equal(published.length, 1);
+  const [[channel, rejected, options] = []] = published;
+  assert.equal(channel, "telemetry.rejected");
+  assert.deepEqual(options, { key: `${DEVICE.tenantId}/${DEVICE.deviceId}` });
+  assert.match(rejected?.reason ?? "", /metric "c"/);
+  assert.deepEqual(JSON.parse(Buffer.from(rejected?.payload ?? "", "base64").toString()), {
+    ts: 0.004,
+    values: { a: 1, b: 2, c: 3 },
   });
-  assert.deepEqual([counted("stored"), counted("duplicates")], [3, 2]);
+});
+
+test("where the rejected message cannot be kept, the batch is not done", async () => {
+  unavailable = true;
+  await assert.rejects(async () => take(message(6, 6, { a: 1, b: 2, c: 3 })), /away/);
 });

@@ -1,5 +1,4 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { ReadingRefusedError } from "../../errors.ts";
 import type { DeviceKey } from "../reading-store.ts";
 import { RecentMap } from "./recent-map.ts";
 
@@ -12,7 +11,7 @@ export interface Device extends DeviceKey {
 
 /** Numbers of devices and slots of their metrics, for use inside a write transaction. */
 export class Devices {
-  readonly #metricsMax: number;
+  readonly metricsMax: number;
   readonly #known: RecentMap<Device>;
   /** What the open transaction taught, and a rollback makes untrue. */
   readonly #learnt = new Set<string>();
@@ -22,7 +21,7 @@ export class Devices {
   readonly #addMetric: StatementSync;
 
   constructor(db: DatabaseSync, options: { metricsPerDeviceMax: number; cachedDevicesMax: number }) {
-    this.#metricsMax = options.metricsPerDeviceMax;
+    this.metricsMax = options.metricsPerDeviceMax;
     this.#known = new RecentMap(options.cachedDevicesMax);
     this.#find = db.prepare("SELECT dev FROM device WHERE tenant = ? AND id = ?");
     this.#add = db.prepare("INSERT INTO device(tenant, id) VALUES(?, ?) RETURNING dev");
@@ -43,24 +42,24 @@ export class Devices {
   }
 
   /**
-   * The slot of a metric that `device.slots` does not show: another process may have given it one, else it gets the next.
-   *
-   * @throws ReadingRefusedError when the device has as many metrics as it may.
+   * The slot of a metric that `device.slots` does not show: another process may have given it one, else it gets the next;
+   * none when the device has as many metrics as it may.
    */
-  slotOf(device: Device, metric: string): number {
+  slotOf(device: Device, metric: string): number | undefined {
     // As SQLite keeps it, so that a name with a lone surrogate is found again.
     const name = metric.toWellFormed();
     const known = device.slots.get(name);
     if (known !== undefined) return known;
-    this.#learnt.add(`${device.tenantId}/${device.deviceId}`);
-    this.#readSlots(device);
-    const given = device.slots.get(name);
-    if (given !== undefined) return given;
-    const slot = device.slots.size;
-    if (slot >= this.#metricsMax) {
-      const reason = `is one more than the ${this.#metricsMax} metrics that a device may have`;
-      throw new ReadingRefusedError(device.tenantId, device.deviceId, `metric ${JSON.stringify(metric)}`, reason);
+    const key = `${device.tenantId}/${device.deviceId}`;
+    // Read once in a transaction: no other process writes meanwhile.
+    if (!this.#learnt.has(key)) {
+      this.#learnt.add(key);
+      this.#readSlots(device);
+      const given = device.slots.get(name);
+      if (given !== undefined) return given;
     }
+    const slot = device.slots.size;
+    if (slot >= this.metricsMax) return undefined;
     this.#addMetric.run(device.dev, slot, name);
     device.slots.set(name, slot);
     return slot;

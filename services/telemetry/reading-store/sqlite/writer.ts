@@ -1,7 +1,7 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import type { MetricValue, TelemetryReading, TelemetryReceived } from "../../../../schemas/telemetry.ts";
 import { ReadingRefusedError } from "../../errors.ts";
-import type { WriteResult } from "../reading-store.ts";
+import type { RefusedReading, WriteResult } from "../reading-store.ts";
 import { type Device, Devices } from "./devices.ts";
 import { COLUMNS, columnValue, moreMember } from "./values.ts";
 
@@ -37,11 +37,16 @@ export class Writer {
   write(batch: readonly TelemetryReceived[]): WriteResult {
     let stored = 0;
     let readings = 0;
+    const refused: RefusedReading[] = [];
     this.#db.exec("BEGIN IMMEDIATE");
     try {
       for (const message of batch) {
         const device = this.#devices.of(message.tenantId, message.deviceId);
-        for (const reading of message.readings) stored += this.#insert(device, reading);
+        for (const reading of message.readings) {
+          const inserted = this.#insert(device, reading);
+          if (typeof inserted === "number") stored += inserted;
+          else refused.push({ message, reading, reason: this.#reasonOf(inserted.oneTooMany) });
+        }
         readings += message.readings.length;
       }
       this.#db.exec("COMMIT");
@@ -52,11 +57,18 @@ export class Writer {
       throw error;
     }
     this.#devices.committed();
-    return { stored, duplicates: readings - stored };
+    return { stored, duplicates: readings - stored - refused.length, refused };
   }
 
-  /** Hot path: one look-up and one bound parameter per value, nothing allocated. Returns 1, or 0 for a duplicate. */
-  #insert(device: Device, reading: TelemetryReading): number {
+  #reasonOf(metric: string): string {
+    return `metric ${JSON.stringify(metric)} is one more than the ${this.#devices.metricsMax} that a device may have`;
+  }
+
+  /**
+   * Hot path: one look-up and one bound parameter per value, nothing allocated. Returns 1, 0 for a duplicate, or the
+   * metric that the device may not have beside its others.
+   */
+  #insert(device: Device, reading: TelemetryReading): number | { oneTooMany: string } {
     const { ts, seq, values } = reading;
     if (!Number.isSafeInteger(ts)) refuse(device, "ts", "must be an integer of microseconds");
     if (!Number.isSafeInteger(seq)) refuse(device, "seq", "must be an integer");
@@ -67,6 +79,7 @@ export class Writer {
     let more = "";
     for (const name in values) {
       const slot = slots.get(name) ?? this.#devices.slotOf(device, name);
+      if (slot === undefined) return { oneTooMany: name };
       // The device has a metric more now, and so another shape.
       if (slots.size !== metrics) return this.#insert(device, reading);
       const value = columnValue(values[name]);

@@ -41,7 +41,7 @@ export function deleting(open: OpenStore): void {
     assert.equal(await store.has(DEVICE), false);
     assert.deepEqual(await store.range(all), []);
     assert.deepEqual(await store.metrics(DEVICE), ["n"]);
-    assert.deepEqual(await store.write([message(T0, 0, { m: 1, n: 2 })]), { stored: 1, duplicates: 0 });
+    assert.deepEqual(await store.write([message(T0, 0, { m: 1, n: 2 })]), { stored: 1, duplicates: 0, refused: [] });
     assert.deepEqual((await store.range(all))[0]?.values, { n: 2, m: 1 });
   });
 

@@ -8,10 +8,12 @@ export function writing(open: OpenStore): void {
     assert.deepEqual(await store.write([message(T0, 1, { a: 1 }), message(T0 + 1, 2, { a: 2 })]), {
       stored: 2,
       duplicates: 0,
+      refused: [],
     });
     assert.deepEqual(await store.write([message(T0, 1, { a: 99 }), message(T0 + 2, 3, { a: 3 })]), {
       stored: 1,
       duplicates: 1,
+      refused: [],
     });
     assert.deepEqual(
       (await store.range(all)).map((reading) => reading.values),
@@ -22,7 +24,7 @@ export function writing(open: OpenStore): void {
   test("a reading that is twice in one batch is stored once", async (t) => {
     const { store } = await open(t);
     const twice = message(T0, 1, { a: 1 });
-    assert.deepEqual(await store.write([twice, twice]), { stored: 1, duplicates: 1 });
+    assert.deepEqual(await store.write([twice, twice]), { stored: 1, duplicates: 1, refused: [] });
     assert.equal((await store.range(all)).length, 1);
   });
 
@@ -48,7 +50,7 @@ export function writing(open: OpenStore): void {
 
   test("an empty batch stores nothing", async (t) => {
     const { store } = await open(t);
-    assert.deepEqual(await store.write([]), { stored: 0, duplicates: 0 });
+    assert.deepEqual(await store.write([]), { stored: 0, duplicates: 0, refused: [] });
     assert.equal(await store.has(DEVICE), false);
   });
 
@@ -59,6 +61,7 @@ export function writing(open: OpenStore): void {
     assert.deepEqual(await again.write([message(T0, 1, { a: 1 }), message(T0, 2, { b: true, a: 2 })]), {
       stored: 1,
       duplicates: 1,
+      refused: [],
     });
     assert.deepEqual(
       (await again.range(all)).map((reading) => reading.values),
@@ -109,15 +112,19 @@ export function writing(open: OpenStore): void {
     });
   }
 
-  test("one metric more than a device may have is refused, naming it; the known ones go on", async (t) => {
+  test("a reading with one metric more than its device may have is left out and handed back, naming it; the others go on", async (t) => {
     const { store } = await open(t, { metricsPerDeviceMax: 20 });
     const names = Array.from({ length: 20 }, (_, index) => `m${index}`);
     await store.write([message(T0, 1, Object.fromEntries(names.map((name) => [name, 1])))]);
-    await assert.rejects(
-      store.write([message(T0, 2, { m3: 1, "one too many": 1 })]),
-      /metric "one too many".*20 metrics/,
+    const wide = Array.from({ length: 50 }, (_, index) => message(T0 + index, 9, { m3: 1, [`too many ${index}`]: 1 }));
+    const { refused, ...counts } = await store.write([...wide, message(T0, 3, { m0: 3 })]);
+    assert.deepEqual(counts, { stored: 1, duplicates: 0 });
+    assert.deepEqual(
+      refused.map(({ message, reading }) => [message, reading]),
+      wide.map((one) => [one, one.readings[0]]),
     );
-    assert.deepEqual(await store.write([message(T0, 2, { m3: 1, m19: 2 })]), { stored: 1, duplicates: 0 });
+    assert.match(refused[0]?.reason ?? "", /metric "too many 0" .* 20 /);
+    assert.deepEqual(await store.write([message(T0, 2, { m3: 1, m19: 2 })]), { stored: 1, duplicates: 0, refused: [] });
     await store.write([message(T0, 1, { "another device's": 1 }, { ...DEVICE, deviceId: "other" })]);
   });
 
