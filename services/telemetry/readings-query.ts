@@ -10,6 +10,7 @@ import {
 } from "../../schemas/telemetry.ts";
 import { DurationError, intervalOf } from "./duration.ts";
 import { ParameterError } from "./errors.ts";
+import { isFull } from "./reading-store/page-weight.ts";
 import type { AggregateQuery, IntervalAggregate, RangeQuery, StoredReading } from "./reading-store/reading-store.ts";
 import { TimeZoneError, timeZoneOf } from "./time-zone.ts";
 
@@ -52,11 +53,12 @@ export function aggregateQueryOf(params: ReadingsParams & { interval: string }, 
 
 /** The page of what `rangeQueryOf` found. */
 export function readingsPage(found: readonly StoredReading[], params: ReadingsParams, tenantId: string) {
-  const items = found.slice(0, params.limit ?? READINGS_PAGE);
+  const limit = params.limit ?? READINGS_PAGE;
+  const items = found.slice(0, limit);
   const last = items.at(-1);
   return {
     items: items.map(readingOf),
-    ...(found.length > items.length && last
+    ...(isFull(found, limit + 1) && last
       ? { nextCursor: cursorOf([last.ts, last.seq], listOf(params, tenantId)) }
       : {}),
   };
@@ -64,11 +66,12 @@ export function readingsPage(found: readonly StoredReading[], params: ReadingsPa
 
 /** The page of what `aggregateQueryOf` found. */
 export function aggregatesPage(found: readonly IntervalAggregate[], params: ReadingsParams, tenantId: string) {
-  const items = found.slice(0, params.limit ?? READINGS_PAGE);
+  const limit = params.limit ?? READINGS_PAGE;
+  const items = found.slice(0, limit);
   const last = items.at(-1);
   return {
     items: items.map(aggregateOf),
-    ...(found.length > items.length && last ? { nextCursor: cursorOf(last.start, listOf(params, tenantId)) } : {}),
+    ...(isFull(found, limit + 1) && last ? { nextCursor: cursorOf(last.start, listOf(params, tenantId)) } : {}),
   };
 }
 

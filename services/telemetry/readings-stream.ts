@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { StreamType } from "../../lib/contract.ts";
 import { instantOf } from "../../lib/instant.ts";
 import { csvHeader, csvLine } from "./csv.ts";
+import { isFull } from "./reading-store/page-weight.ts";
 import type {
   AggregateQuery,
   IntervalAggregate,
@@ -45,7 +46,7 @@ export async function aggregatesStream(store: ReadingStore, query: AggregateQuer
   );
 }
 
-function lines<Item>(
+function lines<Item extends StoredReading | IntervalAggregate>(
   itemsMax: number,
   { header, line }: Format<Item>,
   pageAfter: (limit: number, last: Item | undefined) => Promise<Item[]>,
@@ -57,7 +58,7 @@ function lines<Item>(
       const limit = Math.min(PAGE, left);
       const page = await pageAfter(limit, last);
       if (page.length > 0) yield page.map(line).join("");
-      if (page.length < limit) return;
+      if (!isFull(page as StoredReading[], limit)) return;
       last = page.at(-1);
       left -= page.length;
       // A reader that is as fast as the store would never let anything else run.

@@ -104,7 +104,7 @@ interface Selection extends DeviceRange {
   /** Left out: every metric. A metric that the device never had is no error. */
   metrics?: readonly string[] | undefined;
   order: "asc" | "desc";
-  /** Items of the page at most. */
+  /** Items of the page at most; it ends earlier where it becomes too heavy (`isFull` in page-weight.ts). */
   limit: number;
 }
 

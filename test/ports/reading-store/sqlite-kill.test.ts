@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { SqliteReadingStore } from "../../../services/telemetry/reading-store/sqlite.ts";
-import { DEVICE } from "./suite/subject.ts";
+import { DEVICE, everyReading } from "./suite/subject.ts";
 import { BATCH } from "./writing-child.ts";
 
 const child = fileURLToPath(new URL("./writing-child.ts", import.meta.url));
@@ -32,7 +32,7 @@ for (const batches of [1, 40, 200]) {
 
     const store = new SqliteReadingStore({ file });
     t.after(() => store.close());
-    const found = await store.range({ ...DEVICE, order: "asc", limit: 1_000_000 });
+    const found = await everyReading(store, { ...DEVICE, order: "asc" });
     assert.ok(found.length >= acknowledged * BATCH, `${found.length} readings of ${acknowledged} acknowledged batches`);
     assert.equal(found.length % BATCH, 0);
     found.forEach(({ ts, values }, index) => {
@@ -63,7 +63,7 @@ for (const afterMs of [0, 20, 60]) {
     deleting.kill("SIGKILL");
     if (deleting.exitCode === null && deleting.signalCode === null) await once(deleting, "exit");
 
-    const left = await store.range({ ...DEVICE, order: "asc", limit: all });
+    const left = await everyReading(store, { ...DEVICE, order: "asc" });
     const first = left[0]?.ts ?? all;
     assert.ok(first <= to, `${first} is beyond the range`);
     assert.deepEqual(
@@ -71,6 +71,6 @@ for (const afterMs of [0, 20, 60]) {
       readings.slice(first).map(({ ts, values }) => [ts, values]),
     );
     assert.equal(await store.delete({ ...DEVICE, to }), to - first);
-    assert.equal((await store.range({ ...DEVICE, order: "asc", limit: all })).length, all - to);
+    assert.equal((await everyReading(store, { ...DEVICE, order: "asc" })).length, all - to);
   });
 }

@@ -2,13 +2,17 @@ import type { DatabaseSync } from "node:sqlite";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { intervalsOf } from "../../interval.ts";
 import { timeZoneOf } from "../../time-zone.ts";
+import { PAGE_WEIGHT_MAX, weightOfAggregates } from "../page-weight.ts";
 import type { AggregateQuery, IntervalAggregate } from "../reading-store.ts";
 import { deviceMetrics } from "./device-metrics.ts";
 import { IntervalScan } from "./interval-scan.ts";
 import { anyValueSql } from "./values.ts";
 
 export interface AggregateOptions {
-  /** Readings that one statement walks over; between statements the event loop gets its turn. @default 20000 */
+  /**
+   * Readings of few metrics that one step walks over, and accordingly fewer of many; between steps the event loop gets
+   * its turn. @default 20000
+   */
   aggregateStepRows?: number;
   /** Time after which the event loop gets its turn, milliseconds. @default 10 */
   aggregateTurnMs?: number;
@@ -45,7 +49,8 @@ export async function aggregate(
     turnAt = performance.now() + aggregateTurnMs;
   };
 
-  while (items.length < limit && from < to) {
+  let weight = 0;
+  while (items.length < limit && weight < PAGE_WEIGHT_MAX && from < to) {
     const found = next.get(device.dev, from, to);
     if (!found) break;
     const { start, end } = boundsOf(Number(found["ts"]));
@@ -54,7 +59,11 @@ export async function aggregate(
       const result = accumulator.result(functions, (ts, edge) => scan.valueAt(accumulator.metric, ts, edge));
       return result ? [[accumulator.metric.name, result] as const] : [];
     });
-    if (metrics.length > 0) items.push({ start, end, metrics: Object.fromEntries(metrics) });
+    if (metrics.length > 0) {
+      const item = { start, end, metrics: Object.fromEntries(metrics) };
+      items.push(item);
+      weight += weightOfAggregates(item.metrics);
+    }
     if (ascending) from = end;
     else to = start;
     await breathe();

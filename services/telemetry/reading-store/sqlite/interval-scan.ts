@@ -2,10 +2,20 @@ import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
 import type { AggregateFunction, MetricValue } from "../../../../schemas/telemetry.ts";
 import type { KnownDevice, Metric } from "./device-metrics.ts";
 import { MetricAccumulator, PARTIALS, partialsSql } from "./metric-accumulator.ts";
-import { anyValueSql, metricValue, valueSql } from "./values.ts";
+import { anyValueSql, COLUMNS, metricValue, valueSql } from "./values.ts";
 
 /** Metrics of one statement: SQLite limits its result columns. */
 const METRICS_PER_STATEMENT = 32;
+
+/** Metrics that a step of the full number of readings has; those in JSON cost as much as so many others. */
+const METRICS_OF_FULL_STEP = 8;
+const MORE_WEIGHT = 50;
+
+/** Readings of a step, so that it takes about as long however many metrics are looked at. */
+function stepRowsOf(stepRows: number, metrics: readonly Metric[]): number {
+  const weight = metrics.reduce((sum, { slot }) => sum + (slot < COLUMNS.length ? 1 : MORE_WEIGHT), 0);
+  return Math.max(1, Math.floor((stepRows * METRICS_OF_FULL_STEP) / Math.max(METRICS_OF_FULL_STEP, weight)));
+}
 
 /** Reads one interval at a time, in steps of bounded length. */
 export class IntervalScan {
@@ -27,7 +37,7 @@ export class IntervalScan {
     this.#db = db;
     this.#dev = dev;
     this.#metrics = metrics;
-    this.#stepRows = stepRows;
+    this.#stepRows = stepRowsOf(stepRows, metrics);
     this.#stepEnd = db.prepare(
       "SELECT ts FROM reading WHERE dev = ? AND ts >= ? AND ts < ? ORDER BY ts, seq LIMIT 1 OFFSET ?",
     );

@@ -1,5 +1,6 @@
 import type { DatabaseSync, SQLOutputValue } from "node:sqlite";
 import type { MetricValue } from "../../../../schemas/telemetry.ts";
+import { PAGE_WEIGHT_MAX, weightOfValues } from "../page-weight.ts";
 import type { RangeQuery, StoredReading } from "../reading-store.ts";
 import { deviceMetrics, type KnownDevice, type Metric } from "./device-metrics.ts";
 import { anyValueSql, COLUMNS, metricValue, valueSql } from "./values.ts";
@@ -15,15 +16,22 @@ export function range(db: DatabaseSync, query: RangeQuery): StoredReading[] {
   const statement = db.prepare(sql);
   statement.setReturnArrays(true);
   // Typed as objects, although they are arrays now.
-  const rows = statement.all(...bound) as unknown as SQLOutputValue[][];
-  return rows.map((row) => ({
-    ts: Number(row[0]),
-    seq: Number(row[1]),
-    values: Object.fromEntries([...columnValues(row, inColumns), ...moreValues(row[2 + inColumns.length], inMore)]),
-  }));
+  const rows = statement.iterate(...bound) as unknown as Iterable<SQLOutputValue[]>;
+  const page: StoredReading[] = [];
+  let weight = 0;
+  for (const row of rows) {
+    const values = Object.fromEntries([
+      ...columnValues(row, inColumns),
+      ...moreValues(row[2 + inColumns.length], inMore),
+    ]);
+    page.push({ ts: Number(row[0]), seq: Number(row[1]), values });
+    weight += weightOfValues(values);
+    if (weight >= PAGE_WEIGHT_MAX) break;
+  }
+  return page;
 }
 
-/** The statement and what is bound to it. SQLite must find its beginning in the key: nothing is sorted or skipped. */
+/** The statement and what is bound to it. SQLite must find its beginning in the key, and sort nothing. */
 export function rangeSql(columns: readonly string[], { dev, metrics }: KnownDevice, query: RangeQuery) {
   const { from, to, after, limit } = query;
   const ascending = query.order === "asc";

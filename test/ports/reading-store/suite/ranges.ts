@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MetricValues } from "../../../../schemas/telemetry.ts";
-import type { StoredReading } from "../../../../services/telemetry/reading-store/reading-store.ts";
+import { isFull, PAGE_WEIGHT_MAX } from "../../../../services/telemetry/reading-store/page-weight.ts";
+import type { IntervalAggregate, StoredReading } from "../../../../services/telemetry/reading-store/reading-store.ts";
 import { randomOf } from "../random.ts";
 import { all, FUNCTIONS, message, type OpenStore, SECOND, T0 } from "./subject.ts";
 
@@ -25,6 +26,40 @@ export function ranges(open: OpenStore): void {
     assert.deepEqual(
       await store.aggregate({ ...all, metrics: ["b"], interval: { micros: SECOND }, functions: FUNCTIONS }),
       [],
+    );
+  });
+
+  test("a page ends where it becomes heavy, and the pages hold each reading and interval once", async (t) => {
+    const { store } = await open(t);
+    const heavy = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`m${index}`, "x".repeat(1000)]));
+    for (let second = 0; second < 100; second++)
+      await store.write([message(T0 + second * SECOND, 0, { ...heavy, second })]);
+    const readings: StoredReading[] = [];
+    let pages = 0;
+    for (let page: StoredReading[]; ; ) {
+      page = await store.range({ ...all, limit: 1000, after: readings.at(-1) });
+      readings.push(...page);
+      pages++;
+      assert.ok(JSON.stringify(page).length < 2 * PAGE_WEIGHT_MAX, "a page is bounded");
+      if (!isFull(page, 1000)) break;
+    }
+    assert.ok(pages > 2, `${pages} pages`);
+    assert.deepEqual(
+      readings.map(({ values }) => values["second"]),
+      Array.from({ length: 100 }, (_, second) => second),
+    );
+    const intervals: IntervalAggregate[] = [];
+    const functions = ["first", "last"] as const;
+    for (let page: IntervalAggregate[]; ; ) {
+      const interval = { micros: SECOND };
+      page = await store.aggregate({ ...all, interval, functions, limit: 1000, afterStart: intervals.at(-1)?.start });
+      intervals.push(...page);
+      if (!isFull(page, 1000)) break;
+      assert.ok(page.length < 100, "a page of intervals is bounded too");
+    }
+    assert.deepEqual(
+      intervals.map(({ metrics }) => metrics["second"]?.first),
+      Array.from({ length: 100 }, (_, second) => second),
     );
   });
 

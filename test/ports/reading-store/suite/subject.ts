@@ -1,6 +1,11 @@
 import type { TestContext } from "node:test";
 import type { AggregateFunction, MetricValues, TelemetryReceived } from "../../../../schemas/telemetry.ts";
-import type { RangeQuery, ReadingStore } from "../../../../services/telemetry/reading-store/reading-store.ts";
+import { isFull } from "../../../../services/telemetry/reading-store/page-weight.ts";
+import type {
+  RangeQuery,
+  ReadingStore,
+  StoredReading,
+} from "../../../../services/telemetry/reading-store/reading-store.ts";
 
 /** An empty store of its own for each test; `reopen` closes it and opens what it stored again. */
 export type OpenStore = (
@@ -22,3 +27,13 @@ export const message = (ts: number, seq: number, values: MetricValues, device = 
 });
 
 export const all: RangeQuery = { ...DEVICE, order: "asc", limit: 10_000 };
+
+/** Every reading of the query, page by page. */
+export async function everyReading(store: ReadingStore, query: Omit<RangeQuery, "limit">): Promise<StoredReading[]> {
+  const readings: StoredReading[] = [];
+  for (;;) {
+    const page = await store.range({ ...query, limit: 10_000, after: readings.at(-1) });
+    readings.push(...page);
+    if (!isFull(page, 10_000)) return readings;
+  }
+}
