@@ -1,0 +1,151 @@
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { EngineUnavailableError } from "../../../../lib/channels/errors.ts";
+
+export interface SessionFileOptions {
+  /** Left out: nothing outlives the process. */
+  file?: string | undefined;
+  /** FULL survives power loss; NORMAL the death of the process only. @default "FULL" */
+  synchronous?: "FULL" | "NORMAL" | undefined;
+}
+
+/** 503: the session file could not be written (`cause` says why). What was to be kept is not kept. */
+export class SessionStoreError extends EngineUnavailableError {
+  override name = "SessionStoreError";
+  override readonly type = "SESSION_STORE_FAILED";
+
+  constructor(cause: unknown) {
+    super(`Sessions could not be stored: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Version of the tables below, kept in `PRAGMA user_version`. */
+const SCHEMA_VERSION = 1;
+
+/** `client` is the client id as the broker knows it, `@tenant/device/id`. Instants are milliseconds since 1970. */
+const SCHEMA = `
+  CREATE TABLE session(
+    client TEXT PRIMARY KEY,
+    expiry_seconds INTEGER NOT NULL,
+    disconnected_at INTEGER
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE connection(client TEXT PRIMARY KEY, facts TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE subscription(
+    client TEXT NOT NULL, filter TEXT NOT NULL, options TEXT NOT NULL,
+    PRIMARY KEY (client, filter)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE queue(
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    client TEXT NOT NULL,
+    broker_id TEXT,
+    broker_counter INTEGER,
+    message_id INTEGER,
+    packet TEXT NOT NULL,
+    payload ANY
+  ) STRICT;
+  CREATE INDEX queue_client ON queue(client, broker_counter, message_id);
+  CREATE TABLE incoming(
+    client TEXT NOT NULL, message_id INTEGER NOT NULL, packet TEXT, payload ANY,
+    PRIMARY KEY (client, message_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE arrival(
+    client TEXT NOT NULL, slot INTEGER NOT NULL, message_id INTEGER NOT NULL,
+    digest INTEGER NOT NULL, received_at INTEGER NOT NULL, name TEXT NOT NULL,
+    PRIMARY KEY (client, slot)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE retained(topic TEXT PRIMARY KEY, packet TEXT NOT NULL, payload ANY) STRICT;
+  CREATE TABLE will(client TEXT PRIMARY KEY, packet TEXT NOT NULL, payload ANY) STRICT;
+  PRAGMA user_version=${SCHEMA_VERSION};`;
+
+interface Group {
+  writes: (() => void)[];
+  committed: Promise<void>;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+/** The SQLite file of all MQTT sessions. What one turn of the event loop writes is committed at once. */
+export class SessionFile {
+  readonly db: DatabaseSync;
+  readonly #begin: StatementSync;
+  readonly #commit: StatementSync;
+  #group: Group | undefined;
+  #closed = false;
+
+  /** @throws Error naming the file when it cannot be opened or was written by a newer version. */
+  constructor({ file = ":memory:", synchronous = "FULL" }: SessionFileOptions) {
+    try {
+      if (file !== ":memory:") mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+      this.db = new DatabaseSync(file, { timeout: 2000 });
+    } catch (cause) {
+      throw new Error(`session file ${file} cannot be opened: ${(cause as Error).message}`, { cause });
+    }
+    try {
+      const version = Number(this.db.prepare("PRAGMA user_version").get()?.["user_version"]);
+      if (version > SCHEMA_VERSION)
+        throw new Error(
+          `session file ${file} was written by a newer version (schema ${version}, this one knows ${SCHEMA_VERSION})`,
+        );
+      this.db.exec(`PRAGMA journal_mode=WAL; PRAGMA synchronous=${synchronous}; PRAGMA journal_size_limit=67108864`);
+      this.#begin = this.db.prepare("BEGIN IMMEDIATE");
+      this.#commit = this.db.prepare("COMMIT");
+      if (version < SCHEMA_VERSION) this.#transaction([() => this.db.exec(SCHEMA)]);
+    } catch (error) {
+      this.db.close();
+      throw error;
+    }
+  }
+
+  /** Resolves when the write is durable. @throws SessionStoreError: of its group nothing happened. */
+  write(write: () => void): Promise<void> {
+    if (this.#closed) return Promise.reject(new SessionStoreError(new Error("the edge has stopped")));
+    if (!this.#group) {
+      const { promise: committed, resolve, reject } = Promise.withResolvers<void>();
+      // Not everybody waits for the commit.
+      committed.catch(() => {});
+      this.#group = { writes: [], committed, resolve, reject };
+      setImmediate(() => this.flush());
+    }
+    this.#group.writes.push(write);
+    return this.#group.committed;
+  }
+
+  /** Commits what waits, so that a read sees it. */
+  flush(): void {
+    const group = this.#group;
+    if (!group) return;
+    this.#group = undefined;
+    try {
+      this.#transaction(group.writes);
+    } catch (cause) {
+      group.reject(new SessionStoreError(cause));
+      return;
+    }
+    group.resolve();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.flush();
+    this.#closed = true;
+    this.db.close();
+  }
+
+  #transaction(writes: readonly (() => void)[]): void {
+    // Some errors end a transaction by themselves, others leave it open.
+    if (this.db.isTransaction) this.db.exec("ROLLBACK");
+    this.#begin.run();
+    try {
+      for (const write of writes) write();
+      this.#commit.run();
+    } catch (error) {
+      try {
+        if (this.db.isTransaction) this.db.exec("ROLLBACK");
+      } catch {
+        // Then the next transaction rolls this one back; the first error says more.
+      }
+      throw error;
+    }
+  }
+}
