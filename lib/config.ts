@@ -26,6 +26,12 @@ const Variables = z.object({
   HTTP_PORT: port(3000),
   MQTT_PORT: port(1883),
   MQTT_WS_PORT: port(8083),
+  /** PEM files, both or none: with them there is TLS as well, for MQTT, WebSocket and HTTP. */
+  TLS_CERT_FILE: z.string().min(1).max(4096).optional(),
+  TLS_KEY_FILE: z.string().min(1).max(4096).optional(),
+  HTTPS_PORT: port(3443),
+  MQTT_TLS_PORT: port(8883),
+  MQTT_WSS_PORT: port(8084),
   /** Folder of the embedded engines' files. */
   DATA_DIR: z.string().min(1).max(4096).default("./data"),
   /** FULL survives power loss; NORMAL the death of the process only. */
@@ -47,6 +53,21 @@ const Variables = z.object({
   MQTT_KEEP_ALIVE_SECONDS_MAX: count(300, 5, 65_535),
   MQTT_SESSION_SECONDS_MAX: count(604_800, 0, 31_536_000),
   MQTT_RECEIVE_MAXIMUM: count(1000, 1, 65_535),
+  /** PUBLISH packets per second and device, all its connections together; 0 = no limit. */
+  MQTT_MESSAGES_PER_SECOND_MAX: count(0, 0, 1_000_000),
+  MQTT_TOPIC_BYTES_MAX: count(512, 32, 65_535),
+  MQTT_TOPIC_LEVELS_MAX: count(16, 4, 100),
+  MQTT_SUBSCRIPTIONS_MAX: count(100, 1, 10_000),
+  /** Sessions that wait for their client; beyond it the one that has waited longest ends. */
+  MQTT_SESSIONS_MAX: count(100_000, 1, 10_000_000),
+  /** Messages sent to a client and not acknowledged, where it sets no lower Receive Maximum. */
+  MQTT_IN_FLIGHT_MAX: count(100, 1, 65_535),
+  /** Messages that wait for one client; beyond it the oldest that was not sent goes. */
+  MQTT_QUEUED_MESSAGES_MAX: count(1000, 1, 1_000_000),
+  MQTT_RETAINED_MESSAGES_MAX: count(100_000, 0, 10_000_000),
+  MQTT_RETAINED_BYTES_MAX: count(67_108_864, 0, 10_737_418_240),
+  /** How often the devices that were heard of are told to the registry. */
+  MQTT_SEEN_SECONDS: count(30, 1, 3600),
 
   /** Messages that may wait for a commit of the channel; above it an edge answers "quota exceeded". */
   CHANNEL_PENDING_MAX: count(20_000, 100, 1_000_000),
@@ -92,7 +113,7 @@ const Variables = z.object({
 export type Config = Readonly<z.output<typeof Variables>>;
 
 /** Variables that later engines take; naming one today is an error rather than silence. */
-const NOT_YET = ["KAFKA_BROKERS", "RABBITMQ_URL", "MONGO_URL", "MQTT_URL", "TRANSPORTER", "MQTT_TLS_PORT", "ISSUER"];
+const NOT_YET = ["KAFKA_BROKERS", "RABBITMQ_URL", "MONGO_URL", "MQTT_URL", "TRANSPORTER", "ISSUER"];
 
 /**
  * Reads the environment once, at start-up.
@@ -120,6 +141,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const { HOST: host = "127.0.0.1", INSECURE_LISTEN: insecure } = given;
   if (!LOOPBACK.test(host) && !flag.safeParse(insecure).data)
     problems.push(`HOST: ${host} is not loopback, and REST asks for no credential yet; INSECURE_LISTEN=1 allows it`);
+  if ((given["TLS_CERT_FILE"] === undefined) !== (given["TLS_KEY_FILE"] === undefined))
+    problems.push("TLS_CERT_FILE, TLS_KEY_FILE: one without the other");
   if (problems.length > 0 || !parsed.success) throw new ConfigError(problems);
   return Object.freeze(parsed.data);
 }

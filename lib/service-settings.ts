@@ -10,10 +10,14 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
     synchronous: config.SQLITE_SYNCHRONOUS,
     metricsPerDeviceMax: config.METRICS_PER_DEVICE_MAX,
   };
+  const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile } = config;
+  const tls = certFile !== undefined && keyFile !== undefined ? { tls: { certFile, keyFile } } : {};
   return {
     gateway: {
+      ...tls,
       host: config.HOST,
       httpPort: config.HTTP_PORT,
+      httpsPort: config.HTTPS_PORT,
       bodyBytesMax: config.HTTP_BODY_BYTES_MAX,
       connectionsMax: config.HTTP_CONNECTIONS_MAX,
       requestTimeoutMs: config.HTTP_REQUEST_SECONDS_MAX * 1000,
@@ -40,6 +44,11 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
     },
     "rejected-messages": { ...documents, rejectedMessagesMax: config.REJECTED_MESSAGES_MAX },
     "mqtt-bridge": {
+      ...tls,
+      mqttTlsPort: config.MQTT_TLS_PORT,
+      mqttWssPort: config.MQTT_WSS_PORT,
+      sessionsFile: join(config.DATA_DIR, "sessions.db"),
+      synchronous: config.SQLITE_SYNCHRONOUS,
       host: config.HOST,
       mqttPort: config.MQTT_PORT,
       mqttWsPort: config.MQTT_WS_PORT,
@@ -49,6 +58,16 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
       maxSessionSeconds: config.MQTT_SESSION_SECONDS_MAX,
       receiveMaximum: config.MQTT_RECEIVE_MAXIMUM,
       typeRefreshSeconds: config.DEVICE_TYPE_REFRESH_SECONDS,
+      maxMessagesPerSecond: config.MQTT_MESSAGES_PER_SECOND_MAX,
+      maxTopicBytes: config.MQTT_TOPIC_BYTES_MAX,
+      maxTopicLevels: config.MQTT_TOPIC_LEVELS_MAX,
+      maxSubscriptions: config.MQTT_SUBSCRIPTIONS_MAX,
+      maxParkedSessions: config.MQTT_SESSIONS_MAX,
+      maxInFlight: config.MQTT_IN_FLIGHT_MAX,
+      maxQueuedPerSession: config.MQTT_QUEUED_MESSAGES_MAX,
+      maxRetained: config.MQTT_RETAINED_MESSAGES_MAX,
+      maxRetainedBytes: config.MQTT_RETAINED_BYTES_MAX,
+      seenIntervalMs: config.MQTT_SEEN_SECONDS * 1000,
     },
   };
 };

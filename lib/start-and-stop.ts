@@ -31,7 +31,7 @@ export function exitWith(message: string): never {
 /** Prints `ready http://… mqtt://…` with every address that a service of this process listens on. */
 export function announceReady(broker: ServiceBroker): void {
   const urls = broker.services.flatMap((service) => (service as { listening?: string[] }).listening ?? []);
-  const order = (url: string) => ["http:", "mqtt:", "ws:"].indexOf(new URL(url).protocol);
+  const order = (url: string) => ["http:", "https:", "mqtt:", "mqtts:", "ws:", "wss:"].indexOf(new URL(url).protocol);
   process.stdout.write(`ready ${urls.sort((a, b) => order(a) - order(b)).join(" ")}\n`);
 }
 

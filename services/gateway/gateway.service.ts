@@ -6,6 +6,7 @@ import ApiGateway from "moleculer-web";
 import type { StreamType } from "../../lib/contract.ts";
 import type { Meta } from "../../lib/meta.ts";
 import { problemOf } from "../../lib/problem.ts";
+import type { TlsFiles } from "../../lib/tls-files.ts";
 import { VERSION } from "../../lib/version.ts";
 import { contracts } from "../../schemas/index.ts";
 import { acceptedType } from "./accept.ts";
@@ -30,6 +31,9 @@ import { SameOrigin } from "./same-origin.ts";
 interface Settings {
   host: string;
   httpPort: number;
+  httpsPort: number;
+  /** Certificate and key; without them there is no HTTPS. */
+  tls?: TlsFiles;
   bodyBytesMax: number;
   connectionsMax: number;
   requestTimeoutMs: number;
@@ -53,7 +57,8 @@ interface WebAlias {
 interface Gateway extends Omit<Service, "settings"> {
   settings: Settings;
   aliases: WebAlias[];
-  listener?: HttpListener;
+  listeners: HttpListener[];
+  reload?: () => void;
   listening?: string[];
   document?: Promise<object> | undefined;
   metricsText?: () => string;
@@ -292,15 +297,25 @@ export default {
   },
 
   async opened(this: Gateway) {
-    const { host, httpPort: port, connectionsMax, requestTimeoutMs } = this.settings;
-    this.listener = await HttpListener.open(
-      { host, port, connectionsMax, requestTimeoutMs, drainTimeoutMs: DRAIN_MS },
-      (request, response) => void this.handle(request, response),
-    );
-    this.listening = [this.listener.url];
+    const { host, httpPort, httpsPort, tls, connectionsMax, requestTimeoutMs } = this.settings;
+    const common = { host, connectionsMax, requestTimeoutMs, drainTimeoutMs: DRAIN_MS };
+    const handle = (request: Request, response: Response) => void this.handle(request, response);
+    this.listeners = [await HttpListener.open({ ...common, port: httpPort }, handle)];
+    if (tls) this.listeners.push(await HttpListener.open({ ...common, port: httpsPort, tls }, handle));
+    this.listening = this.listeners.map(({ url }) => url);
+    if (!tls) return;
+    this.reload = () => {
+      try {
+        for (const listener of this.listeners) listener.reloadCertificate();
+      } catch (error) {
+        this.logger.error("The certificate could not be read again; the former one stays.", { error });
+      }
+    };
+    process.on("SIGHUP", this.reload);
   },
 
   async stopped(this: Gateway) {
-    await this.listener?.close();
+    if (this.reload) process.off("SIGHUP", this.reload);
+    await Promise.all((this.listeners ?? []).map((listener) => listener.close()));
   },
 } as unknown as ServiceSchema;

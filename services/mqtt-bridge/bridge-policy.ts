@@ -1,4 +1,6 @@
 import type { TypeSchema, TypeSchemas } from "../../lib/readings/type-schemas.ts";
+import type { DeviceConfigs } from "./device-configs.ts";
+import type { DeviceEvents } from "./device-events.ts";
 import type { Dialect } from "./dialects/dialect.ts";
 import { CredentialError, type DeviceKey, type EdgePolicy } from "./edge/edge-policy.ts";
 import type { Uplink } from "./uplink.ts";
@@ -13,6 +15,8 @@ interface SpeakingDevice extends DeviceKey {
 export interface BridgeParts {
   dialects: readonly Dialect[];
   uplink: Uplink;
+  events: DeviceEvents;
+  configs: DeviceConfigs;
   /** Asks the registry. */
   authenticate(
     credential: DeviceKey & { secret: string },
@@ -24,7 +28,7 @@ export interface BridgeParts {
 const CLIENT_FAULTS: ReadonlySet<unknown> = new Set(["CREDENTIAL_REFUSED", "VALIDATION_ERROR"]);
 
 /** What the edge may do for whom, answered by the dialects, the registry and the uplink. */
-export function bridgePolicy({ dialects, uplink, authenticate, schemas }: BridgeParts): EdgePolicy {
+export function bridgePolicy({ dialects, uplink, events, configs, authenticate, schemas }: BridgeParts): EdgePolicy {
   return {
     identify(connect): SpeakingDevice | undefined {
       for (const dialect of dialects) {
@@ -49,6 +53,22 @@ export function bridgePolicy({ dialects, uplink, authenticate, schemas }: Bridge
 
     mayPublish: ({ dialect, deviceId }: SpeakingDevice, topic) => dialect.uplink(topic, deviceId) !== undefined,
     maySubscribe: ({ dialect, deviceId }: SpeakingDevice, filter) => dialect.maySubscribe(filter, deviceId),
-    receive: (device: SpeakingDevice, message) => uplink.receive(device.dialect, device, message, device.schema),
+    canonical: ({ dialect, deviceId }: SpeakingDevice, filter) => dialect.canonical(filter, deviceId),
+
+    receive(device: SpeakingDevice, message) {
+      const { dialect, deviceId } = device;
+      const kind = dialect.uplink(message.topic, deviceId);
+      // Where a will's sender is known by name only, its dialect was asked when it connected.
+      if (kind === "status" || kind === "heartbeat") return events.receive(kind, device, message);
+      return uplink.receive(dialect, device, message, device.schema);
+    },
+
+    async current(device: SpeakingDevice, filter) {
+      return filter === device.dialect.configTopic(device.deviceId) ? configs.current(device) : undefined;
+    },
+
+    connected: (device, fact) => events.connected(device, fact),
+    disconnected: (device, fact) => events.disconnected(device, fact),
+    seen: (device, fact) => events.seen(device, fact),
   };
 }

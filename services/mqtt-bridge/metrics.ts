@@ -4,6 +4,8 @@ import type { UplinkCounts } from "./uplink.ts";
 export interface BridgeFigures extends UplinkCounts {
   /** PUBLISHes to topics that are not the device's own. */
   refused: number;
+  /** Messages that a session's full queue has lost. */
+  dropped: number;
   connections: number;
 }
 
@@ -11,7 +13,8 @@ const COUNTERS = {
   published: "Messages stored as telemetry.",
   rejected: "Messages stored as rejected messages.",
   failed: "Messages that could not be stored and were not acknowledged.",
-  refused: "Messages to topics that are not the device's own.",
+  refused: "Messages to topics that are not the device's own, or over a limit.",
+  dropped: "Messages to devices that made room for newer ones in a full queue.",
 };
 const NAME = "mqtt.bridge";
 const SAMPLE_MS = 1000;

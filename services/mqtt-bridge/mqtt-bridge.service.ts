@@ -1,24 +1,49 @@
 import { tenantOf } from "../../lib/meta.ts";
 import { TypeSchemas } from "../../lib/readings/type-schemas.ts";
 import { defineService } from "../../lib/service.ts";
+import type { TlsFiles } from "../../lib/tls-files.ts";
 import { mqttBridge } from "../../schemas/mqtt-bridge.ts";
 import { bridgePolicy } from "./bridge-policy.ts";
+import { DeviceConfigs } from "./device-configs.ts";
+import { DeviceEvents } from "./device-events.ts";
 import { dialects } from "./dialects/index.ts";
+import { native } from "./dialects/native/native.ts";
 import type { EdgeOptions } from "./edge/edge-options.ts";
 import { EmbeddedEdge } from "./edge/embedded-edge.ts";
 import { bridgeMetrics } from "./metrics.ts";
 import { resubmittedText } from "./resubmission.ts";
 import { Uplink } from "./uplink.ts";
 
-interface Settings {
-  host?: string;
+/** What a stop waits for the last facts of connections. */
+const LAST_FACTS_MS = 1000;
+
+interface Settings
+  extends Pick<
+    EdgeOptions,
+    | "host"
+    | "sessionsFile"
+    | "synchronous"
+    | "maxPacketBytes"
+    | "maxTopicBytes"
+    | "maxTopicLevels"
+    | "maxConnections"
+    | "maxKeepAliveSeconds"
+    | "maxSessionSeconds"
+    | "receiveMaximum"
+    | "maxMessagesPerSecond"
+    | "maxSubscriptions"
+    | "maxParkedSessions"
+    | "maxInFlight"
+    | "maxQueuedPerSession"
+    | "maxRetained"
+    | "maxRetainedBytes"
+    | "seenIntervalMs"
+  > {
   mqttPort?: number;
   mqttWsPort?: number;
-  maxPacketBytes?: number;
-  maxConnections?: number;
-  maxKeepAliveSeconds?: number;
-  maxSessionSeconds?: number;
-  receiveMaximum?: number;
+  tls?: TlsFiles;
+  mqttTlsPort?: number;
+  mqttWssPort?: number;
   /** After which a device type is asked for again, changed or not. */
   typeRefreshSeconds?: number;
 }
@@ -26,50 +51,86 @@ interface Settings {
 /** The MQTT edge of the platform: what a device publishes is durable before it is acknowledged. */
 export default defineService(mqttBridge, {
   dependencies: ["device-registry"],
-  settings: {} as Settings,
+  settings: { $secureSettings: ["tls"] } as Settings,
   state: () => ({
     edge: undefined as EmbeddedEdge | undefined,
     schemas: undefined as TypeSchemas | undefined,
+    events: undefined as DeviceEvents | undefined,
+    configs: undefined as DeviceConfigs | undefined,
     sampler: undefined as NodeJS.Timeout | undefined,
+    reload: undefined as (() => void) | undefined,
     /** URLs of the ready line. */
     listening: [] as string[],
   }),
 
   async opened() {
     const uplink = new Uplink((channel, text, options) => this.broker.publish(channel, text, options));
-    const { mqttPort, mqttWsPort, typeRefreshSeconds, ...limits } = this.settings;
+    const events = new DeviceEvents(
+      (text, options) => this.broker.publish("device.events", text, options),
+      (device, message, reason) => uplink.reject(device, message, reason),
+    );
+    const configs = new DeviceConfigs({
+      fetch: ({ tenantId, deviceId }) =>
+        this.broker.call("device-registry.config", { deviceId }, { meta: { tenantId } }),
+      deliver: async (device, payload) => this.edge?.deliver(device, native.configTopic(device.deviceId), payload),
+      failed: ({ tenantId, deviceId }, error) =>
+        this.logger.warn("A configuration could not be delivered.", { tenantId, deviceId, error }),
+    });
+    const { mqttPort, mqttWsPort, mqttTlsPort, mqttWssPort, typeRefreshSeconds, ...limits } = this.settings;
     const schemas = new TypeSchemas(
       (tenantId, typeId) => this.broker.call("device-registry.telemetrySchema", { typeId }, { meta: { tenantId } }),
       typeRefreshSeconds,
     );
     this.schemas = schemas;
     const policy = bridgePolicy({
-      dialects,
-      uplink,
-      schemas,
+      ...{ dialects, uplink, events, configs, schemas },
       authenticate: (credential) => this.broker.call("device-registry.authenticate", credential),
     });
     const options: EdgeOptions = {
       ...limits,
       ...(mqttPort === undefined ? {} : { port: mqttPort }),
       ...(mqttWsPort === undefined ? {} : { wsPort: mqttWsPort }),
+      ...(mqttTlsPort === undefined ? {} : { tlsPort: mqttTlsPort }),
+      ...(mqttWssPort === undefined ? {} : { wssPort: mqttWssPort }),
     };
+    this.events = events;
+    this.configs = configs;
     const edge = await EmbeddedEdge.start(policy, options);
     this.edge = edge;
     this.listening = edge.listening;
+    if (limits.tls) {
+      this.reload = () => {
+        try {
+          edge.reloadCertificate();
+          this.logger.info("The certificate was read again.");
+        } catch (error) {
+          this.logger.error("The certificate could not be read again; the former one stays.", { error });
+        }
+      };
+      process.on("SIGHUP", this.reload);
+    }
     this.sampler = bridgeMetrics(this.broker.metrics, () => ({
       ...uplink.counts,
       refused: edge.refused,
+      dropped: edge.dropped,
       connections: edge.connections,
     }));
   },
 
   async stopped() {
     clearInterval(this.sampler);
+    if (this.reload) process.off("SIGHUP", this.reload);
     await this.edge?.close();
+    await this.events?.idle(LAST_FACTS_MS);
   },
 
   hints: {
+    "device.access-revoked"({ tenantId, deviceId }) {
+      this.edge?.disconnect({ tenantId, deviceId });
+    },
+    "device.config-changed"({ tenantId, deviceId }) {
+      void this.configs?.changed({ tenantId, deviceId });
+    },
     "device-type.changed"({ tenantId, typeId }) {
       return this.schemas?.changed(tenantId, typeId);
     },

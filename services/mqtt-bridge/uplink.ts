@@ -5,6 +5,7 @@ import type { Outcome } from "./edge/acknowledge.ts";
 import type { DeviceKey, InboundMessage } from "./edge/edge-policy.ts";
 import { Reason, Refusal } from "./edge/reason.ts";
 import { rejectionOf } from "./rejected-message.ts";
+import { unstored } from "./unstored.ts";
 
 /** Appends JSON text to a channel; resolves when it is durable. */
 export type PublishText = (
@@ -35,19 +36,24 @@ export class Uplink {
   /**
    * Resolves when the message is durable: as telemetry, or, with a Refusal 0x99, as a rejected message.
    *
-   * @throws Refusal 0x97 where the channel is full, 0x83 where it failed: nothing is stored.
+   * @throws what `unstored` says: nothing is stored.
    */
   receive(dialect: Dialect, device: DeviceKey, message: InboundMessage, schema?: TypeSchema): Promise<Outcome> {
     const key = `${device.tenantId}/${device.deviceId}`;
     const decoded: Decoded = dialect.decodeTelemetry(message);
-    if ("rejected" in decoded) return this.#reject(key, device, message, decoded.rejected);
+    if ("rejected" in decoded) return this.reject(device, message, decoded.rejected);
     const refused = schema?.refusal(decoded.items, message.receivedAt);
-    if (refused !== undefined) return this.#reject(key, device, message, refused);
+    if (refused !== undefined) return this.reject(device, message, refused);
     const text = telemetryText(device, message, decoded.items);
-    return this.#publish("telemetry.received", text, { key, raw: true }).then(this.#stored, this.#failed);
+    const publish = () => this.#publish("telemetry.received", text, { key, raw: true });
+    // A resend after a crash must find the arrival that this message is stored with.
+    const stored = message.kept ? message.kept.then(publish) : publish();
+    return stored.then(this.#stored, this.#failed);
   }
 
-  #reject(key: string, device: DeviceKey, message: InboundMessage, reason: string): Promise<Outcome> {
+  /** Resolves, with a Refusal 0x99, when the message is durable as a rejected one. @throws as `receive` */
+  reject(device: DeviceKey, message: InboundMessage, reason: string): Promise<Outcome> {
+    const key = `${device.tenantId}/${device.deviceId}`;
     const text = JSON.stringify(rejectionOf(device, message, reason));
     return this.#publish("telemetry.rejected", text, { key, raw: true }).then(() => {
       this.counts.rejected++;
@@ -61,9 +67,6 @@ export class Uplink {
 
   readonly #failed = (cause: unknown): never => {
     this.counts.failed++;
-    // Compared by type: the error may have come from another node.
-    if ((cause as { type?: unknown } | undefined)?.type === "CHANNEL_FULL")
-      throw new Refusal(Reason.quotaExceeded, "too many messages wait to be stored; try again later", { cause });
-    throw new Refusal(Reason.implementationSpecific, "the message could not be stored", { cause });
+    return unstored(cause);
   };
 }

@@ -22,6 +22,7 @@ export class AckQueue {
   readonly #client: Client;
   #slots: Slot[] = [];
   #flushing = false;
+  #closed = false;
 
   constructor(client: Client) {
     this.#client = client;
@@ -33,6 +34,10 @@ export class AckQueue {
     return slot;
   }
 
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   /** With a refusal MQTT 5 clients get its code and text; for older ones it is a plain acknowledgement. */
   settle(slot: Slot, refusal?: Refusal): void {
     slot.answer = refusal && this.#client.version === 5 ? this.#negative(slot, refusal) : positive(slot);
@@ -41,11 +46,17 @@ export class AckQueue {
     process.nextTick(this.#flush);
   }
 
+  /** Sends what is settled, and nothing after it. */
+  close(): void {
+    this.#flush();
+    this.#closed = true;
+  }
+
   readonly #flush = (): void => {
     this.#flushing = false;
     let settled = 0;
     while (this.#slots[settled]?.answer !== undefined) settled++;
-    if (settled === 0 || this.#client.closed) return;
+    if (settled === 0 || this.#closed || this.#client.closed) return;
     const slots = this.#slots.splice(0, settled);
     const answers = slots.map(({ answer }) => answer as Buffer);
     const proceed = () => {

@@ -66,7 +66,7 @@ export class Admission {
       if (this.#owners.get(id) === connection) this.#owners.delete(id);
     });
     if (!before) return;
-    before.client.disconnect({ reasonCode: Reason.sessionTakenOver });
+    before.drop(Reason.sessionTakenOver, "taken-over");
     // Its socket may be full and dead: the reason is worth a moment, no more.
     const cut = setTimeout(() => before.client.close(), GOODBYE_MS);
     connection.alone = before.alone.then(() => before.ended);

@@ -13,16 +13,22 @@ interface Internals {
   deliverQoS(packet: AedesPublishPacket, done: () => void): void;
   waitForDrain(done: () => void): void;
   pause(): void;
+  subscriptions: Record<string, { func: unknown }>;
 }
 interface Parser {
   parse(chunk: Buffer): number;
   emit(event: "error", error: Error): boolean;
-  prependListener(event: "packet", listener: (packet: { cmd: string }) => void): void;
+  prependListener(event: "packet", listener: (packet: Arrived) => void): void;
+}
+interface Arrived {
+  cmd: string;
+  reasonCode?: number;
+  messageId?: number;
 }
 const inside = (client: Client) => client as unknown as Internals;
 
 /** Looks at, and may change, each packet of the client before aedes does. */
-export function beforePackets(client: Client, listener: (packet: { cmd: string }) => void): void {
+export function beforePackets(client: Client, listener: (packet: Arrived) => void): void {
   inside(client)._parser.prependListener("packet", listener);
 }
 
@@ -46,22 +52,21 @@ export function capKeepAlive(client: Client, askedSeconds: number, maxSeconds: n
     inside(client)._serverKeepAlive = maxSeconds;
 }
 
+/** Keep-alive in force. */
+export const keepAliveSeconds = (client: Client, askedSeconds: number): number =>
+  inside(client)._serverKeepAlive ?? askedSeconds;
+
 /** Reports the client id that the edge chose (MQTT 5.0 section 3.2.2.3.7). */
 export function reportAssignedClientId(client: Client, clientId: string): void {
   inside(client)._assignedClientId = clientId;
 }
 
 /**
- * A 5.0 client that resumes (Clean Start 0) without a Session Expiry Interval would have its queued messages thrown
- * away, because aedes takes "ends with this connection" for "starts clean".
+ * Whether subscriptions are kept and messages queued. aedes takes "ends with this connection" for "starts clean", and
+ * so would throw away what a 5.0 client resumes (Clean Start 0) without a Session Expiry Interval.
  */
-export function keepQueueOnResume(client: Client): void {
-  if (client.version === 5 && !inside(client)._cleanStart) inside(client).clean = false;
-}
-
-/** The queue has been sent: the session is again what its expiry says. */
-export function settleSession(client: Client): void {
-  if (client.version === 5) inside(client).clean = client.sessionExpiryInterval === 0;
+export function keepSession(client: Client, kept: boolean): void {
+  inside(client).clean = !kept;
 }
 
 /** The client's Maximum Packet Size is noted by aedes but not obeyed. An upper estimate of the size. */
@@ -70,29 +75,12 @@ export function fits(client: Client, packet: AedesPublishPacket): boolean {
   return limit === undefined || 12 + Buffer.byteLength(packet.topic) + packet.payload.length <= limit;
 }
 
-/** The client's Receive Maximum is noted by aedes but not obeyed. Returns what to call when it acknowledges one. */
-export function limitInFlight(client: Client, maxQueued: number, overflow: () => void): () => void {
+export type Deliver = (packet: AedesPublishPacket, done: () => void) => void;
+
+/** Puts another in the place of how messages of QoS 1 and 2 leave; given and returned is how aedes does it. */
+export function replaceDelivery(client: Client, replace: (deliver: Deliver) => Deliver): void {
   const internals = inside(client);
-  const deliver = internals.deliverQoS;
-  const waiting: AedesPublishPacket[] = [];
-  let inFlight = 0;
-  internals.deliverQoS = (packet, done) => {
-    if (packet.qos === 0) return deliver(packet, done);
-    if (inFlight < client.receiveMaximum) {
-      inFlight++;
-      return deliver(packet, done);
-    }
-    if (waiting.length >= maxQueued) overflow();
-    else waiting.push(packet);
-    setImmediate(done); // aedes' emitter has few slots: never hold one for a slow client
-  };
-  return () => {
-    inFlight = Math.max(0, inFlight - 1);
-    const next = waiting.shift();
-    if (!next) return;
-    inFlight++;
-    deliver(next, () => {});
-  };
+  internals.deliverQoS = replace(internals.deliverQoS);
 }
 
 /** Marks a PUBLISH as answered: aedes neither acknowledges nor routes it, whatever the client's version. */
@@ -115,32 +103,31 @@ export const stopReading = (client: Client): void => inside(client).pause();
 
 interface BrokerInternals {
   clients: Record<string, Client>;
-  persistence: {
-    addSubscriptions(client: Client, subscriptions: { topic: string; qos: number }[]): Promise<void>;
-    incomingGetPacket(client: Client, packet: { messageId: number }): Promise<unknown>;
-  };
   unregisterClient(client: Client): void;
-  _wipeSession(client: Client): void;
+  scheduleSessionExpiry(client: Client): void;
+  _clearWillInterval: NodeJS.Timeout;
+  unsubscribe(topic: string, deliver: unknown, done: () => void): void;
 }
 const within = (broker: Aedes) => broker as unknown as BrokerInternals;
 
 export const connectedClients = (broker: Aedes): Client[] => Object.values(within(broker).clients);
 
-/** Ends a session that has no connection: its subscriptions, its queue and its will go. */
-export const wipeSession = (broker: Aedes, client: Client): void => within(broker)._wipeSession(client);
-
-/**
- * aedes says "session present" only where there are subscriptions. A subscription that nothing matches makes a session
- * of one that only publishes, as MQTT-3.2.2-2 wants it.
- */
-export function markSession(broker: Aedes, client: Client, topic: string): Promise<void> {
-  return within(broker).persistence.addSubscriptions(client, [{ topic, qos: 0 }]);
+/** Sessions and the wills of a former process are the edge's: aedes knows neither after a restart. Once it listens. */
+export function leaveSessionsToEdge(broker: Aedes): void {
+  within(broker).scheduleSessionExpiry = () => {};
+  clearInterval(within(broker)._clearWillInterval);
 }
 
-/** Calls back for each PUBREL; aedes asks its store for the packet then, which knows none, and answers PUBCOMP. */
-export function onRelease(broker: Aedes, listener: (client: Client, packetId: number) => void): void {
-  within(broker).persistence.incomingGetPacket = async (client, { messageId }) => listener(client, messageId);
+/** Takes back a subscription that was granted for its answer's sake. */
+export function dropSubscription(broker: Aedes, client: Client, filter: string): void {
+  const known = inside(client).subscriptions[filter];
+  if (!known) return;
+  delete inside(client).subscriptions[filter];
+  within(broker).unsubscribe(filter, known.func, () => {});
 }
+
+/** Seconds that the session lasts without a connection; below MQTT 5 as long as the broker allows. */
+export const expirySeconds = (client: Client): number => client.sessionExpiryInterval ?? 0;
 
 /** aedes registers a client although it was closed while it connected, and never forgets it. */
 export function forgetIfClosed(broker: Aedes, client: Client): void {
@@ -148,3 +135,7 @@ export function forgetIfClosed(broker: Aedes, client: Client): void {
 }
 
 export const isRegistered = (broker: Aedes, client: Client): boolean => within(broker).clients[client.id] === client;
+
+/** As the broker itself delivers to one client. */
+export const deliver = (client: Client, packet: AedesPublishPacket, done: () => void): void =>
+  inside(client).deliverQoS(packet, done);

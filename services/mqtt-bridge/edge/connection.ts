@@ -1,12 +1,16 @@
 import type { Client, ConnectPacket, PublishPacket } from "aedes";
 import { AckQueue } from "./ack-queue.ts";
-import type { Arrival, DeviceKey, InboundMessage } from "./edge-policy.ts";
+import type { Arrival, DeviceKey, DisconnectReason, InboundMessage } from "./edge-policy.ts";
+import type { DeviceRate } from "./message-rate.ts";
+import type { Outbound } from "./outbound.ts";
+import type { OwnFilter } from "./own-filters.ts";
 import type { Session } from "./session.ts";
 
 /** One network connection from its CONNECT on. */
 export class Connection {
   readonly client: Client;
   readonly device: DeviceKey | undefined;
+  readonly username: string | undefined;
   readonly version: number;
   /** The client id as the client knows it. */
   readonly clientId: string;
@@ -26,8 +30,20 @@ export class Connection {
   receiving: Set<number> = new Set();
   /** Whether the session outlives the connection. */
   resumable = false;
-  /** Called when the client has acknowledged a message sent to it. */
-  released: (() => void) | undefined;
+  /** Messages to the client; set when it is authenticated. */
+  outbound: Outbound | undefined;
+  rate: DeviceRate | undefined;
+  /** By the filter inside the broker. */
+  readonly filters = new Map<string, OwnFilter>();
+  /** Filters of a SUBSCRIBE that are to begin with their current value. */
+  readonly due = new Set<string>();
+  /** When the last packet came, microseconds since 1970. */
+  seenAt = 0;
+  /** It has been let in, and is in the books until `left`. */
+  entered = false;
+  left = false;
+  /** Why it ends, where that is known before it has ended. */
+  leaving: DisconnectReason | undefined;
   /** Resolves when broker and session are free of this connection. */
   readonly ended: Promise<void>;
   readonly end: () => void;
@@ -37,6 +53,7 @@ export class Connection {
   constructor(client: Client, packet: ConnectPacket, device: DeviceKey | undefined, clientId: string) {
     this.client = client;
     this.device = device;
+    this.username = packet.username;
     this.version = packet.protocolVersion ?? 4;
     this.clientId = clientId;
     this.assignedClientId = !packet.clientId;
@@ -45,24 +62,36 @@ export class Connection {
     // aedes hands over the very object of the CONNECT packet when it publishes the will.
     this.will = packet.will as PublishPacket | undefined;
     this.acks = new AckQueue(client);
-    this.prefix = device ? `@${device.tenantId}/${device.deviceId}/` : "";
+    this.prefix = device ? prefixOf(device) : "";
     const { promise, resolve } = Promise.withResolvers<void>();
     this.ended = promise;
     this.end = resolve;
   }
+
+  /** Ends the connection; MQTT 5 clients are told why. What is settled is acknowledged before, nothing after. */
+  drop(reasonCode: number, reason: DisconnectReason = "server"): void {
+    this.leaving ??= reason;
+    this.acks.close();
+    this.client.disconnect({ reasonCode });
+  }
 }
+
+export const prefixOf = ({ tenantId, deviceId }: DeviceKey): string => `@${tenantId}/${deviceId}/`;
+
+/** What a PUBLISH has from its connection. */
+export type Origin = Pick<Connection, "session" | "sessionEpoch" | "resumable"> & { packets: number };
 
 /** A PUBLISH as the policy sees it. */
 export class InboundPublish implements InboundMessage {
   readonly receivedAt: number;
   readonly #packet: PublishPacket;
-  readonly #connection: Connection;
+  readonly #origin: Origin;
   readonly #number: number;
 
-  constructor(connection: Connection, packet: PublishPacket, receivedAt: number) {
-    this.#connection = connection;
+  constructor(origin: Origin, packet: PublishPacket, receivedAt: number) {
+    this.#origin = origin;
     this.#packet = packet;
-    this.#number = ++connection.packets;
+    this.#number = ++origin.packets;
     this.receivedAt = receivedAt;
   }
 
@@ -84,8 +113,16 @@ export class InboundPublish implements InboundMessage {
     return Array.isArray(given) ? given[0] : given;
   }
 
+  get sessionEpoch(): number {
+    return this.#origin.sessionEpoch;
+  }
+
+  get kept(): Promise<void> | undefined {
+    return this.#origin.session?.kept;
+  }
+
   arrival(): Arrival {
-    const { session, sessionEpoch, resumable } = this.#connection;
+    const { session, sessionEpoch, resumable } = this.#origin;
     const { qos, messageId, dup } = this.#packet;
     const arrival = { receivedAt: this.receivedAt, packet: `${sessionEpoch}.${this.#number}` };
     if (qos === 0 || messageId === undefined || !resumable || !session) return arrival;

@@ -30,19 +30,29 @@ export interface InboundMessage {
   readonly messageId: string | undefined;
   /** Microseconds since 1970, of this very packet. */
   readonly receivedAt: number;
+  /** Of the connection it came on. */
+  readonly sessionEpoch: number;
   /**
    * The arrival to store: that of the first sending where this is a resend of the same bytes in the same session. To be
    * asked for only where the payload brings no time of its own: what is asked for is remembered.
    */
   arrival(): Arrival;
+  /**
+   * Resolves when the arrivals asked for on this connection are durable; undefined where nothing waits. To be awaited
+   * before the message is stored, or a resend after a crash would have another arrival.
+   */
+  readonly kept?: Promise<void> | undefined;
 }
+
+/** Why a connection ended; `will` = it broke, and its will was published. */
+export type DisconnectReason = "client" | "network" | "keep-alive" | "taken-over" | "server" | "will";
 
 /** A credential is wrong: CONNACK 4 or 0x86. Any other error of `authenticate` means "try later": 3 or 0x88. */
 export class CredentialError extends Error {
   override name = "CredentialError";
 }
 
-/** What an edge asks of the platform. `identify` and `may…` are called per packet and must be pure and quick. */
+/** What an edge asks of the platform. What is not a promise is called per packet and must be pure and quick. */
 export interface EdgePolicy {
   /** Who the CONNECT claims to be; undefined refuses it (5 or 0x87). */
   identify(connect: ConnectRequest): DeviceKey | undefined;
@@ -50,10 +60,35 @@ export interface EdgePolicy {
   authenticate(device: DeviceKey, secret: string): Promise<{ sessionEpoch: number }>;
   mayPublish(device: DeviceKey, topic: string): boolean;
   maySubscribe(device: DeviceKey, filter: string): boolean;
+  /** The filter as messages are delivered under, whatever form of it the device uses. */
+  canonical(device: DeviceKey, filter: string): string;
   /**
    * Resolves when the message is durable, with a Refusal where it was stored as a rejected message.
    *
-   * @throws Refusal and any other error: it is stored nowhere and must not be acknowledged.
+   * @throws Refusal where the message is at fault; Unstored and any other error: it is stored nowhere, and must not be
+   * acknowledged.
    */
   receive(device: DeviceKey, message: InboundMessage): Promise<Outcome>;
+  /** What a new subscription begins with, as a retained message; undefined for nothing. */
+  current(device: DeviceKey, filter: string): Promise<Buffer | undefined>;
+  /** Resolves when the fact is durable; before that the client is not let in, so that no outage is entered. */
+  connected(device: DeviceKey, fact: ConnectedFact): Promise<void>;
+  disconnected(device: DeviceKey, fact: DisconnectedFact): void;
+  /** It has sent something since the last time; called once per device and interval at most. */
+  seen(device: DeviceKey, fact: { sessionEpoch: number; at: number }): void;
+}
+
+export interface ConnectedFact {
+  sessionEpoch: number;
+  /** In force; 0 = none. */
+  keepAliveSeconds: number;
+  /** Microseconds since 1970. */
+  at: number;
+}
+
+export interface DisconnectedFact {
+  sessionEpoch: number;
+  reason: DisconnectReason;
+  /** Microseconds since 1970. */
+  at: number;
 }

@@ -2,15 +2,17 @@ import type { PublishPacket } from "aedes";
 import type { Slot } from "./ack-queue.ts";
 import type { Outcome } from "./acknowledge.ts";
 import { markAnswered } from "./aedes-internals.ts";
-import { type Connection, InboundPublish } from "./connection.ts";
+import { type Connection, InboundPublish, type Origin } from "./connection.ts";
 import type { EdgeOptions } from "./edge-options.ts";
 import type { DeviceKey, EdgePolicy } from "./edge-policy.ts";
-import { Reason, Refusal } from "./reason.ts";
+import { Reason, Refusal, Unstored } from "./reason.ts";
+import { INVALID_TOPIC } from "./topic-limits.ts";
 
 type Options = Pick<Required<EdgeOptions>, "now" | "acknowledgeOrder" | "receiveMaximum">;
 type Done = (error?: Error | null) => void;
 
 const NOT_AUTHORIZED = new Refusal(Reason.notAuthorized, "not a topic of this device");
+const TOPIC_INVALID = new Refusal(Reason.topicNameInvalid, "topic: is too long, too deep, or has a wildcard");
 
 /**
  * PUBLISHes from their packet to their answer. Nothing is routed on to subscribers: what devices say goes to the
@@ -37,10 +39,18 @@ export class Inbound {
       return;
     }
     markAnswered(packet);
+    // The connection is being ended; `done` is never called, so that nothing more is read.
+    if (connection.acks.closed) return;
     const { qos, messageId = 0 } = packet;
     // MQTT-2.2.1-3. The parser says -1 where the packet ends before its id: neither can be answered.
     if (qos > 0 && messageId < 1) {
-      connection.client.disconnect({ reasonCode: Reason.protocolError });
+      connection.drop(Reason.protocolError);
+      return;
+    }
+    const now = this.#options.now();
+    if (connection.rate && !connection.rate.take(now / 1000)) {
+      this.refused++;
+      connection.drop(Reason.messageRateTooHigh);
       return;
     }
     const slot = qos === 0 ? undefined : connection.acks.open(qos, messageId, done);
@@ -49,21 +59,21 @@ export class Inbound {
       return;
     }
     if (qos === 2 && !this.#takeQos2(connection, messageId)) return;
-    if (!this.#policy.mayPublish(device, packet.topic)) {
+    if (packet.topic === INVALID_TOPIC || !this.#policy.mayPublish(device, packet.topic)) {
       this.refused++;
-      this.#refuse(connection, slot, NOT_AUTHORIZED, done);
+      this.#refuse(connection, slot, packet.topic === INVALID_TOPIC ? TOPIC_INVALID : NOT_AUTHORIZED, done);
       return;
     }
     this.#options.acknowledgeOrder(
-      () => this.#commit(device, new InboundPublish(connection, packet, this.#options.now())),
+      () => this.#commit(device, new InboundPublish(connection, packet, now)),
       (outcome) => this.#answer(connection, slot, outcome, done),
       (error) => this.#refuse(connection, slot, error, done),
     );
   }
 
   /** A will is a message like others, but there is nobody left to answer. */
-  will(device: DeviceKey, connection: Connection, packet: PublishPacket): void {
-    this.#commit(device, new InboundPublish(connection, packet, this.#options.now())).catch(() => {});
+  will(device: DeviceKey, origin: Origin, packet: PublishPacket): void {
+    this.#commit(device, new InboundPublish(origin, packet, this.#options.now())).catch(() => {});
   }
 
   /** Resolves when no message waits for its commit, or after `limitMs`. */
@@ -90,23 +100,31 @@ export class Inbound {
       done();
       return;
     }
-    const refused = outcome !== undefined && connection.version === 5;
     if (slot.qos === 2) {
       const { session, receiving } = connection;
-      if (refused) receiving.delete(slot.packetId);
+      if (outcome !== undefined && connection.version === 5) receiving.delete(slot.packetId);
       // Too late for a session that has moved on: its next connection may have released the id, and use it anew.
-      else if (session?.heldBy === connection) session.unreleased.add(slot.packetId);
+      else if (session?.heldBy === connection && !session.unreleased.has(slot.packetId)) {
+        const known = session.receive(slot.packetId);
+        if (known) {
+          known.then(
+            () => connection.acks.settle(slot, outcome),
+            (error) => this.#refuse(connection, slot, error, done),
+          );
+          return;
+        }
+      }
     }
     connection.acks.settle(slot, outcome);
   }
 
   #refuse(connection: Connection, slot: Slot | undefined, error: unknown, done: Done): void {
     // QoS 0 has no answer; a publisher in haste is not worth its connection.
-    const refusal = error instanceof Refusal ? error : new Refusal(Reason.unspecified, "the message was not stored");
-    if (!slot && (connection.version === 5 || error !== NOT_AUTHORIZED)) done();
-    else if (slot && connection.version === 5) this.#answer(connection, slot, refusal, done);
-    // Below MQTT 5 the only refusal is to hang up; the device sends the message again after it reconnects.
-    else connection.client.close();
+    if (!slot && (connection.version === 5 || (error !== NOT_AUTHORIZED && error !== TOPIC_INVALID))) done();
+    else if (slot && connection.version === 5 && error instanceof Refusal) this.#answer(connection, slot, error, done);
+    // Below MQTT 5 the only refusal is to hang up, and of what is not stored nobody is told that it is done: the device
+    // sends it again after it reconnects.
+    else connection.drop(error instanceof Unstored || error instanceof Refusal ? error.code : Reason.serverBusy);
   }
 
   /** Our Receive Maximum is only advertised by aedes. For QoS 1 the late PUBACK is the brake. */
@@ -114,7 +132,7 @@ export class Inbound {
     connection.receiving.add(packetId);
     if (connection.receiving.size <= this.#options.receiveMaximum) return true;
     this.refused++;
-    connection.client.disconnect({ reasonCode: Reason.receiveMaximumExceeded });
+    connection.drop(Reason.receiveMaximumExceeded);
     return false;
   }
 }

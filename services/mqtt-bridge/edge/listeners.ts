@@ -1,27 +1,36 @@
-import { createServer as createHttpServer, type IncomingMessage } from "node:http";
+import { createServer as createHttpServer, type Server as HttpServer, type IncomingMessage } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { createWebSocketStream, WebSocketServer } from "ws";
-import type { EdgeOptions } from "./edge-options.ts";
+import { createServer as createTlsServer } from "node:tls";
+import { createWebSocketStream, type WebSocket, WebSocketServer } from "ws";
+import { readTlsFiles, type TlsFiles } from "../../../lib/tls-files.ts";
+import type { Options } from "./edge-options.ts";
 
-/** Takes a connection over; `request` is the upgrade request of a WebSocket. */
-export type Handle = (stream: Duplex, request?: IncomingMessage) => void;
+/**
+ * Takes a connection over; `request` is the upgrade request of a WebSocket. A crowded one exceeds the limit and is to be
+ * told so.
+ */
+export type Handle = (stream: Duplex, request: IncomingMessage | undefined, crowded: boolean) => void;
 
-type Limits = Pick<Required<EdgeOptions>, "host" | "connectTimeoutMs" | "maxConnections" | "maxPacketBytes">;
+type Limits = Pick<Options, "host" | "connectTimeoutMs" | "maxConnections" | "maxPacketBytes" | "tls">;
 
 /** Room in a WebSocket message for small packets beside the largest one: frames and packets need not align. */
 const FRAME_EXTRA_BYTES = 65_536;
+/** Connections over the limit that are told so at once; those above are closed without a word. */
+const CROWDED_MAX = 64;
 
 /** What the port of a scheme is called where it is configured. */
-const PORT_OF = { mqtt: "MQTT_PORT", ws: "MQTT_WS_PORT" };
+const PORT_OF = { mqtt: "MQTT_PORT", mqtts: "MQTT_TLS_PORT", ws: "MQTT_WS_PORT", wss: "MQTT_WSS_PORT" };
 
 const BAD_REQUEST = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
-/** The sockets an edge listens with; connections over the limit are closed at once. */
+/** The sockets an edge listens with. */
 export class Listeners {
   readonly #limits: Limits;
   readonly #handle: Handle;
   readonly #servers: Server[] = [];
+  readonly #secure: { setSecureContext(context: { cert: Buffer; key: Buffer }): void }[] = [];
   readonly #sockets = new Set<Socket>();
 
   constructor(limits: Limits, handle: Handle) {
@@ -35,48 +44,93 @@ export class Listeners {
 
   /** MQTT over TCP; resolves to its URL. */
   listenTcp(port: number): Promise<string> {
-    const server = createServer((socket) => {
-      if (!socket.destroyed) this.#handle(socket.setNoDelay(true));
-    });
-    return this.#listen(server, port, "mqtt");
+    return this.#listen(
+      createServer((socket) => this.#take(socket)),
+      port,
+      "mqtt",
+    );
+  }
+
+  /** MQTT over TLS; resolves to its URL. @throws Error naming the file that is wrong */
+  async listenTls(port: number): Promise<string> {
+    const { connectTimeoutMs: handshakeTimeout } = this.#limits;
+    const server = createTlsServer({ ...this.#certificate(), handshakeTimeout }, (socket) => this.#take(socket));
+    this.#secure.push(server);
+    return this.#listen(server, port, "mqtts");
   }
 
   /** MQTT over WebSocket (MQTT 5.0 section 6), any path; resolves to its URL. */
   listenWebSocket(port: number): Promise<string> {
-    const { connectTimeoutMs, maxPacketBytes } = this.#limits;
+    return this.#listen(this.#upgrading(createHttpServer(this.#httpOptions(), upgradeRequired)), port, "ws");
+  }
+
+  /** MQTT over WebSocket over TLS; resolves to its URL. @throws Error naming the file that is wrong */
+  async listenSecureWebSocket(port: number): Promise<string> {
+    const server = createHttpsServer({ ...this.#certificate(), ...this.#httpOptions() }, upgradeRequired);
+    this.#secure.push(server);
+    return this.#listen(this.#upgrading(server), port, "wss");
+  }
+
+  /** For connections from here on. @throws Error naming the file that is wrong; the former certificate stays. */
+  reloadCertificate(): void {
+    if (this.#secure.length === 0) return;
+    const certificate = this.#certificate();
+    for (const server of this.#secure) server.setSecureContext(certificate);
+  }
+
+  #certificate(): { cert: Buffer; key: Buffer } {
+    return readTlsFiles(this.#limits.tls as TlsFiles);
+  }
+
+  #httpOptions() {
+    const { connectTimeoutMs } = this.#limits;
+    return {
+      connectionsCheckingInterval: connectTimeoutMs,
+      headersTimeout: connectTimeoutMs,
+      requestTimeout: connectTimeoutMs,
+    };
+  }
+
+  #upgrading<S extends HttpServer>(server: S): S {
     const sockets = new WebSocketServer({
       noServer: true,
-      maxPayload: maxPacketBytes + FRAME_EXTRA_BYTES,
+      maxPayload: this.#limits.maxPacketBytes + FRAME_EXTRA_BYTES,
       perMessageDeflate: false,
       handleProtocols: () => "mqtt",
     });
-    const server = createHttpServer(
-      {
-        connectionsCheckingInterval: connectTimeoutMs,
-        headersTimeout: connectTimeoutMs,
-        requestTimeout: connectTimeoutMs,
-      },
-      (_request, response) => response.writeHead(426, { upgrade: "websocket", connection: "close" }).end(),
-    );
     server.on("upgrade", (request, socket, head) => {
       socket.on("error", () => {});
       if (!offersMqtt(request)) return void socket.end(BAD_REQUEST);
-      sockets.handleUpgrade(request, socket, head, (webSocket) => {
-        // Without a listener a second error would end the process.
-        webSocket.on("error", () => {});
-        webSocket.on("message", (_data, isBinary) => {
-          if (!isBinary) webSocket.terminate(); // MQTT-6.0.0-1
-        });
-        this.#handle(createWebSocketStream(webSocket), request);
-      });
+      sockets.handleUpgrade(request, socket, head, (webSocket) => this.#takeWebSocket(webSocket, request));
     });
-    return this.#listen(server, port, "ws");
+    return server;
   }
 
-  #listen(server: Server, port: number, scheme: "mqtt" | "ws"): Promise<string> {
+  #takeWebSocket(webSocket: WebSocket, request: IncomingMessage): void {
+    // Without a listener a second error would end the process.
+    webSocket.on("error", () => {});
+    let stream: Duplex | undefined;
+    // Before the stream's own listener, which then finds it destroyed and drops the text (MQTT-6.0.0-1).
+    webSocket.on("message", (_data, isBinary) => {
+      if (!isBinary) stream?.destroy();
+    });
+    stream = createWebSocketStream(webSocket);
+    this.#handle(stream, request, this.#crowded);
+  }
+
+  #take(socket: Socket): void {
+    if (!socket.destroyed) this.#handle(socket.setNoDelay(true), undefined, this.#crowded);
+  }
+
+  get #crowded(): boolean {
+    return this.#sockets.size > this.#limits.maxConnections;
+  }
+
+  #listen(server: Server, port: number, scheme: keyof typeof PORT_OF): Promise<string> {
     const { host, maxConnections } = this.#limits;
+    server.on("tlsClientError", () => {});
     server.prependListener("connection", (socket: Socket) => {
-      if (this.#sockets.size >= maxConnections) return void socket.destroy();
+      if (this.#sockets.size >= maxConnections + CROWDED_MAX) return void socket.destroy();
       this.#sockets.add(socket);
       socket.once("close", () => this.#sockets.delete(socket));
     });
@@ -112,6 +166,9 @@ export class Listeners {
     clearTimeout(timer);
   }
 }
+
+const upgradeRequired = (_request: IncomingMessage, response: import("node:http").ServerResponse) =>
+  response.writeHead(426, { upgrade: "websocket", connection: "close" }).end();
 
 const offersMqtt = ({ headers }: IncomingMessage) =>
   (headers["sec-websocket-protocol"] ?? "").split(",").some((protocol) => protocol.trim() === "mqtt");

@@ -6,11 +6,14 @@ import { limits } from "./suite/limits.ts";
 import { malformed } from "./suite/malformed.ts";
 import { messages } from "./suite/messages.ts";
 import { ownTopics } from "./suite/own-topics.ts";
+import { presence } from "./suite/presence.ts";
 import { qos2 } from "./suite/qos2.ts";
 import { resends } from "./suite/resends.ts";
+import { restarting } from "./suite/restarting.ts";
 import { sessions } from "./suite/sessions.ts";
 import { stopping } from "./suite/stopping.ts";
 import type { StartEdge } from "./suite/subject.ts";
+import { tls } from "./suite/tls.ts";
 import { webSocket } from "./suite/websocket.ts";
 import { wills } from "./suite/wills.ts";
 
@@ -27,6 +30,9 @@ export function mqttEdgeSuite(edge: string, start: StartEdge): void {
     delivering(start);
     wills(start);
     limits(start);
+    presence(start);
+    restarting(start);
+    tls(start);
     malformed(start);
     webSocket(start);
     stopping(start);

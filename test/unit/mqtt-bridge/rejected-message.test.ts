@@ -10,6 +10,7 @@ const message = (payload: Buffer, topic = "devices/boiler-7/telemetry", received
   contentType: undefined,
   messageId: undefined,
   receivedAt,
+  sessionEpoch: 7,
   arrival: () => assert.fail("a rejected message needs none"),
 });
 const idOf = (...args: Parameters<typeof message>) => rejectionOf(DEVICE, message(...args), "r").rejectionId;

@@ -19,6 +19,7 @@ const message = (payload: string, fields: Partial<InboundMessage> = {}): Inbound
   contentType: undefined,
   messageId: undefined,
   receivedAt: NOW,
+  sessionEpoch: 7,
   arrival: () => FIRST,
   ...fields,
 });

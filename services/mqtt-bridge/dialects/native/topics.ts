@@ -1,9 +1,16 @@
 import { DEFAULT_TENANT } from "../../../../lib/meta.ts";
 import { DeviceId, TenantId } from "../../../../schemas/common.ts";
 import type { DeviceKey } from "../../edge/edge-policy.ts";
+import type { UplinkKind } from "../dialect.ts";
 
 /** How a device may begin the name of any topic of its own, whatever its id. */
 const ME = "devices/me/";
+/** What a device may publish to, below `devices/{id}/`. */
+const UPLINKS: ReadonlyMap<string, UplinkKind> = new Map([
+  ["telemetry", "telemetry"],
+  ["status", "status"],
+  ["heartbeat", "heartbeat"],
+]);
 /** What a device may subscribe to, below `devices/{id}/`. */
 const SUBSCRIPTIONS: ReadonlySet<string> = new Set(["commands/#", "config", "alerts"]);
 
@@ -24,7 +31,14 @@ function own(topic: string, deviceId: string): string | undefined {
   return topic.startsWith(prefix) ? topic.slice(prefix.length) : undefined;
 }
 
-export const isTelemetryTopic = (topic: string, deviceId: string): boolean => own(topic, deviceId) === "telemetry";
+export const uplink = (topic: string, deviceId: string): UplinkKind | undefined =>
+  UPLINKS.get(own(topic, deviceId) ?? "");
 
 export const maySubscribe = (filter: string, deviceId: string): boolean =>
   SUBSCRIPTIONS.has(own(filter, deviceId) ?? "");
+
+/** `me` as the device's own id. */
+export const canonical = (filter: string, deviceId: string): string =>
+  filter.startsWith(ME) ? `devices/${deviceId}/${filter.slice(ME.length)}` : filter;
+
+export const configTopic = (deviceId: string): string => `devices/${deviceId}/config`;

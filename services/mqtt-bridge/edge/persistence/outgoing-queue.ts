@@ -83,7 +83,6 @@ export class OutgoingQueue {
 
   /** Takes an acknowledged message out. It need not be durable: at worst it is sent again. */
   acknowledge(client: string, messageId: number): QueuedPacket | undefined {
-    this.#file.flush();
     const row = this.#statements.find.get(client, messageId);
     if (!row) return undefined;
     this.remove(Number(row["position"]));
@@ -98,13 +97,12 @@ export class OutgoingQueue {
     return this.#file.write(() => this.#statements.clear.run(client));
   }
 
-  /** Messages behind a position. */
+  /** Messages behind a position, as far as they are committed. */
   after(client: string, position: number, limit: number): Queued[] {
-    this.#file.flush();
     return this.#statements.after.all(client, position, limit).map(queued);
   }
 
-  /** Packet ids of messages in flight. */
+  /** Packet ids of messages in flight; what was written so far is committed before. */
   packetIds(client: string): number[] {
     this.#file.flush();
     return this.#statements.ids.all(client).map((row) => Number(row["message_id"]));

@@ -1,7 +1,12 @@
 import type { AedesPublishPacket } from "aedes";
 
 /** A packet as the broker queues it: a PUBLISH, or the PUBREL that has taken its place. */
-export type QueuedPacket = Partial<AedesPublishPacket> & { cmd: "publish" | "pubrel"; messageId?: number };
+export type QueuedPacket = Partial<Omit<AedesPublishPacket, "cmd">> & {
+  cmd: "publish" | "pubrel";
+  messageId?: number;
+  /** When it is not to be delivered any more, milliseconds since 1970. */
+  messageExpiry?: number;
+};
 
 /** The fields of a packet as text, its payload apart: bytes stay bytes in the file. */
 export function packetText(packet: object): { text: string; payload: Uint8Array | string | null } {

@@ -112,6 +112,7 @@ export class SqlitePersistence {
   }
 
   outgoingStream({ id }: ClientId): Readable {
+    this.file.flush();
     return Readable.from(this.queue.after(id, 0, Number.MAX_SAFE_INTEGER).map(({ packet }) => packet));
   }
 

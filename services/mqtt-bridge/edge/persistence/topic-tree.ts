@@ -66,11 +66,3 @@ export class TopicTree<T> {
     return found;
   }
 }
-
-/** Whether a filter matches a topic. */
-export function matches(filter: string, topic: string): boolean {
-  if (filter === topic) return true;
-  const tree = new TopicTree<true>();
-  tree.set(filter, "", true);
-  return tree.match(topic).length > 0;
-}

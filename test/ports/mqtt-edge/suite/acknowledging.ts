@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { IPubackPacket } from "mqtt-packet";
-import { Reason, Refusal } from "../../../../services/mqtt-bridge/edge/reason.ts";
+import { Reason, Refusal, Unstored } from "../../../../services/mqtt-bridge/edge/reason.ts";
 import { nameOf, publishPacket, Rig, type StartEdge, VERSIONS, WAIT } from "./subject.ts";
 
 export function acknowledging(start: StartEdge): void {
@@ -44,28 +44,36 @@ export function acknowledging(start: StartEdge): void {
         client.send(publishPacket(1, "kept", { qos }));
         assert.deepEqual(await client.answers(1), [`${answer} 1`]);
         client.send(publishPacket(2, "lost", { qos }));
-        // The code says that the publisher still has it (MQTT 5.0 section 3.4.2.1).
-        assert.deepEqual(await client.answers(1), [version === 5 ? `${answer} 2 0x80` : "closed"]);
+        // Any PUBACK, a negative one too, would end the message for the client.
+        assert.deepEqual(await client.answers(version - 3), version === 5 ? ["disconnect 0x89", "closed"] : ["closed"]);
+        rig.platform.commit = async () => undefined;
+        const again = await rig.connect(version);
+        again.send(publishPacket(2, "lost", { qos }));
+        assert.deepEqual(await again.answers(1), [`${answer} 2`], "it is taken as soon as the disk is back");
       });
 
-      test(`${nameOf(version)}: while the channel is full a QoS ${qos} message is ${version === 5 ? "refused with 0x97" : "left unacknowledged and the connection closed"}`, async (t) => {
+      test(`${nameOf(version)}: while the channel is full a QoS ${qos} message is left unacknowledged and the connection ended${version === 5 ? " with 0x97" : ""}`, async (t) => {
         const rig = await Rig.start(t, start);
         rig.platform.commit = async () => {
-          throw new Refusal(Reason.quotaExceeded, "try again later");
+          throw new Unstored("too many messages wait", Reason.quotaExceeded);
         };
         const client = await rig.connect(version);
         client.send(publishPacket(1, "a", { qos }));
-        const refused = await client.next();
-        if (version === 4) return assert.equal(refused, "closed");
-        assert.partialDeepStrictEqual(refused, {
-          cmd: answer,
-          messageId: 1,
-          reasonCode: 0x97,
-          properties: { reasonString: "try again later" },
-        });
-        rig.platform.commit = async () => undefined;
-        client.send(publishPacket(1, "a", { qos }));
-        assert.deepEqual(await client.answers(1), [`${answer} 1`], "the same packet id is free again");
+        assert.deepEqual(await client.answers(version - 3), version === 5 ? ["disconnect 0x97", "closed"] : ["closed"]);
+      });
+
+      test(`${nameOf(version)}: what was stored before an outage is acknowledged before the connection ends, and nothing after`, async (t) => {
+        const rig = await Rig.start(t, start);
+        rig.platform.hold = true;
+        const client = await rig.connect(version);
+        client.send(...[1, 2, 3].map((id) => publishPacket(id, `${id}`, { qos })));
+        await t.waitFor(() => assert.equal(rig.platform.held.length, 3), WAIT);
+        const [first, second, third] = rig.platform.held;
+        first?.done();
+        second?.fail(new Error("disk is gone"));
+        third?.done();
+        const end = version === 5 ? ["disconnect 0x89", "closed"] : ["closed"];
+        assert.deepEqual(await client.answers(1 + end.length), [`${answer} 1`, ...end]);
       });
 
       test(`${nameOf(version)}: a QoS ${qos} payload kept as a rejected message is ${version === 5 ? "answered 0x99 with the reason" : "acknowledged: it need not come again"}`, async (t) => {

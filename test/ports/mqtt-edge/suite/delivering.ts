@@ -16,7 +16,7 @@ export function delivering(start: StartEdge): void {
         client.on("message", (topic, payload) => got.push([topic, payload.toString()]));
         await client.subscribeAsync(["devices/boiler-7/commands/#", CONFIG], { qos: 1 });
         await rig.edge.deliver(DEVICE, COMMAND, Buffer.from("now"));
-        await rig.edge.deliver(DEVICE, CONFIG, Buffer.from("config"), 0);
+        await rig.edge.deliver(DEVICE, CONFIG, Buffer.from("config"), { qos: 0 });
         await rig.edge.deliver(DEVICE, "devices/boiler-7/alerts", Buffer.from("not subscribed"));
         await t.waitFor(() => assert.equal(got.length, 2), WAIT);
         assert.deepEqual(got, [
@@ -87,7 +87,7 @@ export function delivering(start: StartEdge): void {
   });
 
   test("MQTT 5: a client that acknowledges nothing is closed with 0x97 when too much waits for it", async (t) => {
-    const rig = await Rig.start(t, start, { maxQueuedPerClient: 3 });
+    const rig = await Rig.start(t, start, { maxQueuedPerSession: 3 });
     const client = await rig.connect(5, { properties: { receiveMaximum: 1 } });
     client.send(subscribePacket(1, CONFIG));
     await client.next();

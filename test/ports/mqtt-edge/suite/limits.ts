@@ -1,6 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { nameOf, publishPacket, Rig, type StartEdge, TELEMETRY, VERSIONS, WAIT } from "./subject.ts";
+import type { ISubackPacket } from "mqtt-packet";
+import {
+  codeOf,
+  nameOf,
+  publishPacket,
+  Rig,
+  type StartEdge,
+  subscribePacket,
+  TELEMETRY,
+  VERSIONS,
+  WAIT,
+} from "./subject.ts";
 
 export function limits(start: StartEdge): void {
   for (const version of VERSIONS) {
@@ -23,16 +34,70 @@ export function limits(start: StartEdge): void {
     });
   }
 
-  test("one connection over the limit is closed at once, TCP and WebSocket counted together; when one leaves there is room", async (t) => {
-    const rig = await Rig.start(t, start, { maxConnections: 2 });
-    const first = await rig.connect(4, { clientId: "1" });
-    await rig.connect(5, { clientId: "2" }, "ws");
-    for (const scheme of ["mqtt", "ws"] as const) assert.equal(await rig.open(4, scheme).next(), "closed");
-    assert.equal(rig.edge.connections, 2);
-    first.cut();
-    await t.waitFor(() => assert.equal(rig.edge.connections, 1), WAIT);
-    await rig.connect(4, { clientId: "3" });
-  });
+  for (const version of VERSIONS)
+    test(`${nameOf(version)}: one connection over the limit is refused with ${version === 5 ? "0x97" : "3"}, TCP and WebSocket counted together; when one leaves there is room`, async (t) => {
+      const rig = await Rig.start(t, start, { maxConnections: 2 });
+      const first = await rig.connect(4, { clientId: "1" });
+      await rig.connect(5, { clientId: "2" }, "ws");
+      for (const scheme of ["mqtt", "ws"] as const) {
+        const [client, answer] = await rig.ask(version, { clientId: "3" }, scheme);
+        assert.equal(codeOf(answer), version === 5 ? 0x97 : 3);
+        assert.equal(await client.next(), "closed");
+      }
+      await t.waitFor(() => assert.equal(rig.edge.connections, 2), WAIT);
+      first.cut();
+      await t.waitFor(() => assert.equal(rig.edge.connections, 1), WAIT);
+      await rig.connect(4, { clientId: "3" });
+    });
+
+  for (const version of VERSIONS) {
+    test(`${nameOf(version)}: a device over its message rate is ended${version === 5 ? " with 0x96" : ""}; others are not, and a reconnect brings no more`, async (t) => {
+      const rig = await Rig.start(t, start, { maxMessagesPerSecond: 5, now: () => 1_767_225_600_000_000 });
+      const client = await rig.connect(version);
+      const other = await rig.connect(version, { username: "boiler-8" });
+      client.send(...[1, 2, 3, 4, 5].map((id) => publishPacket(id, `${id}`)));
+      assert.equal((await client.answers(5)).length, 5);
+      client.send(publishPacket(6, "6"));
+      const end = version === 5 ? ["disconnect 0x96", "closed"] : ["closed"];
+      assert.deepEqual(await client.answers(end.length), end);
+      const again = await rig.connect(version);
+      again.send(publishPacket(6, "6"));
+      assert.deepEqual(await again.answers(end.length), end);
+      other.send(publishPacket(1, "other", { topic: "devices/me/telemetry" }));
+      assert.deepEqual(await other.answers(1), ["puback 1"]);
+      assert.deepEqual(rig.platform.texts, ["1", "2", "3", "4", "5", "other"]);
+    });
+
+    for (const [what, topic] of [
+      ["too long", `devices/me/${"x".repeat(60)}`],
+      ["too deep", "a/b/c/d/e/f"],
+      ["a wildcard", "devices/+/telemetry"],
+    ] as const)
+      test(`${nameOf(version)}: a topic that is ${what} is refused${version === 5 ? " with 0x90" : " by closing the connection"}`, async (t) => {
+        const rig = await Rig.start(t, start, { maxTopicBytes: 64, maxTopicLevels: 5 });
+        const client = await rig.connect(version);
+        // No client library sends a wildcard: it is put in place of as many bytes.
+        const bytes = client.bytes(publishPacket(1, "x", { topic: topic.replace("+", "p") }));
+        client.write(Buffer.from(bytes.toString("latin1").replace("devices/p/", "devices/+/"), "latin1"));
+        assert.deepEqual(await client.answers(1), version === 5 ? ["puback 1 0x90"] : ["closed"]);
+        assert.equal(rig.platform.received.length, 0);
+      });
+
+    test(`${nameOf(version)}: one subscription over the limit is refused with ${version === 5 ? "0x97" : "0x80"}; one that is there may be renewed`, async (t) => {
+      const rig = await Rig.start(t, start, { maxSubscriptions: 2 });
+      rig.platform.maySubscribe = () => true;
+      const client = await rig.connect(version);
+      const code = version === 5 ? 0x97 : 0x80;
+      client.send(subscribePacket(1, "a", "b", "c", "d"));
+      assert.deepEqual(((await client.next()) as ISubackPacket).granted, [1, 1, code, code]);
+      client.send(subscribePacket(2, "b", "e"));
+      assert.deepEqual(((await client.next()) as ISubackPacket).granted, [1, code]);
+      client.send({ cmd: "unsubscribe", messageId: 3, unsubscriptions: ["a"] });
+      await client.next();
+      client.send(subscribePacket(4, "e"));
+      assert.deepEqual(((await client.next()) as ISubackPacket).granted, [1]);
+    });
+  }
 
   for (const scheme of ["mqtt", "ws"] as const)
     test(`a connection over ${scheme} that sends no CONNECT is closed`, async (t) => {

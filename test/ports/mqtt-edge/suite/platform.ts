@@ -2,8 +2,10 @@ import { native } from "../../../../services/mqtt-bridge/dialects/native/native.
 import type { Outcome } from "../../../../services/mqtt-bridge/edge/acknowledge.ts";
 import {
   type Arrival,
+  type ConnectedFact,
   CredentialError,
   type DeviceKey,
+  type DisconnectedFact,
   type EdgePolicy,
   type InboundMessage,
 } from "../../../../services/mqtt-bridge/edge/edge-policy.ts";
@@ -40,11 +42,36 @@ export class Platform implements EdgePolicy {
   check: (device: DeviceKey, secret: string) => Promise<void> = async (_device, secret) => {
     if (secret !== SECRET) throw new CredentialError("wrong password");
   };
+  /** What a new subscription to a filter begins with. */
+  currentOf: (filter: string) => string | undefined = () => undefined;
+  /** What was told of connections: `connected 1`, `disconnected 1 network`, `seen 1`. */
+  readonly presence: string[] = [];
+  /** The channel of connections. */
+  enter: (fact: ConnectedFact) => Promise<void> = async () => {};
   #epoch = 0;
 
   identify: EdgePolicy["identify"] = (connect) => native.identify(connect);
   mayPublish: EdgePolicy["mayPublish"] = ({ deviceId }, topic) => native.uplink(topic, deviceId) !== undefined;
   maySubscribe: EdgePolicy["maySubscribe"] = ({ deviceId }, filter) => native.maySubscribe(filter, deviceId);
+  canonical: EdgePolicy["canonical"] = ({ deviceId }, filter) => native.canonical(filter, deviceId);
+
+  async current(_device: DeviceKey, filter: string): Promise<Buffer | undefined> {
+    const text = this.currentOf(filter);
+    return text === undefined ? undefined : Buffer.from(text);
+  }
+
+  async connected(_device: DeviceKey, fact: ConnectedFact): Promise<void> {
+    await this.enter(fact);
+    this.presence.push(`connected ${fact.sessionEpoch}`);
+  }
+
+  disconnected(_device: DeviceKey, { sessionEpoch, reason }: DisconnectedFact): void {
+    this.presence.push(`disconnected ${sessionEpoch} ${reason}`);
+  }
+
+  seen(_device: DeviceKey, { sessionEpoch }: { sessionEpoch: number }): void {
+    this.presence.push(`seen ${sessionEpoch}`);
+  }
 
   async authenticate(device: DeviceKey, secret: string): Promise<{ sessionEpoch: number }> {
     await this.check(device, secret);

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { TestContext } from "node:test";
 import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
 import type { IConnectPacket, IPublishPacket, ISubscribePacket } from "mqtt-packet";
+import type { DeliverOptions } from "../../../../services/mqtt-bridge/edge/delivery.ts";
 import type { EdgeOptions } from "../../../../services/mqtt-bridge/edge/edge-options.ts";
 import type { DeviceKey, EdgePolicy } from "../../../../services/mqtt-bridge/edge/edge-policy.ts";
 import { Platform, SECRET } from "./platform.ts";
@@ -13,7 +17,11 @@ export interface Edge {
   readonly listening: string[];
   readonly connections: number;
   readonly refused: number;
-  deliver(device: DeviceKey, topic: string, payload: Buffer, qos?: 0 | 1): Promise<void>;
+  /** Queued messages that made room for newer ones. */
+  readonly dropped: number;
+  deliver(device: DeviceKey, topic: string, payload: Buffer, options?: DeliverOptions): Promise<void>;
+  disconnect(device: DeviceKey): void;
+  reloadCertificate(): void;
   close(): Promise<void>;
 }
 
@@ -63,16 +71,20 @@ export const kept = (version: Version): Partial<IConnectPacket> =>
 /** CONNECT fields that end the session before; in MQTT 5 the new one is to be kept, which 3.1.1 can't say. */
 export const fresh = (version: Version): Partial<IConnectPacket> => ({ ...kept(version), clean: true });
 
+export type Scheme = "mqtt" | "ws" | "mqtts" | "wss";
+
 /** An edge of its own for a test, the platform behind it, and clients; all of it ends with the test. */
 export class Rig {
   readonly platform = new Platform();
   readonly #raw: RawClient[] = [];
   readonly #comfortable: MqttClient[] = [];
   #edge: Edge | undefined;
+  #start: (() => Promise<Edge>) | undefined;
 
   static async start(t: TestContext, start: StartEdge, options: EdgeOptions = {}): Promise<Rig> {
     const rig = new Rig();
-    rig.#edge = await start(rig.platform, { port: 0, wsPort: 0, ...options });
+    rig.#start = () => start(rig.platform, { port: 0, wsPort: 0, tlsPort: 0, wssPort: 0, ...options });
+    rig.#edge = await rig.#start();
     t.after(async () => {
       for (const commit of rig.platform.held) commit.fail(new Error("the test is over"));
       for (const client of rig.#raw) client.cut();
@@ -86,25 +98,27 @@ export class Rig {
     return this.#edge as Edge;
   }
 
-  url(scheme: "mqtt" | "ws" = "mqtt"): string {
+  /** Stops the edge and starts another in its place, with the same options and so the same files. */
+  async restart(): Promise<void> {
+    await this.edge.close();
+    this.#edge = await this.#start?.();
+  }
+
+  url(scheme: Scheme = "mqtt"): string {
     const url = this.edge.listening.find((listening) => listening.startsWith(`${scheme}://`));
     assert.ok(url, `the edge listens on ${scheme}`);
     return url;
   }
 
   /** A connection without a CONNECT. */
-  open(version: Version, scheme?: "mqtt" | "ws"): RawClient {
+  open(version: Version, scheme?: Scheme): RawClient {
     const client = new RawClient(this.url(scheme), version);
     this.#raw.push(client);
     return client;
   }
 
   /** A client whose CONNECT was answered, with the answer. */
-  async ask(
-    version: Version,
-    fields?: Partial<IConnectPacket>,
-    scheme?: "mqtt" | "ws",
-  ): Promise<[RawClient, Received]> {
+  async ask(version: Version, fields?: Partial<IConnectPacket>, scheme?: Scheme): Promise<[RawClient, Received]> {
     const client = this.open(version, scheme);
     client.send(connectPacket(version, fields));
     const answer = await client.next();
@@ -114,14 +128,14 @@ export class Rig {
   }
 
   /** A client that is connected. */
-  async connect(version: Version, fields?: Partial<IConnectPacket>, scheme?: "mqtt" | "ws"): Promise<RawClient> {
+  async connect(version: Version, fields?: Partial<IConnectPacket>, scheme?: Scheme): Promise<RawClient> {
     const [client, answer] = await this.ask(version, fields, scheme);
     assert.equal(codeOf(answer), 0);
     return client;
   }
 
   /** A client of mqtt.js that is connected. */
-  async mqttJs(version: Version, options: IClientOptions = {}, scheme?: "mqtt" | "ws"): Promise<MqttClient> {
+  async mqttJs(version: Version, options: IClientOptions = {}, scheme?: Scheme): Promise<MqttClient> {
     const client = await mqtt.connectAsync(this.url(scheme), {
       protocolVersion: version,
       reconnectPeriod: 0,
@@ -137,3 +151,10 @@ export class Rig {
 
 /** The code of a CONNACK, in either version. */
 export const codeOf = ({ reasonCode, returnCode }: Received): number | undefined => reasonCode ?? returnCode;
+
+/** A file for sessions in a folder that goes with the test. */
+export function sessionsFile(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), "ganglion-edge-"));
+  t.after(() => rmSync(folder, { recursive: true, maxRetries: 3 }));
+  return join(folder, "sessions.db");
+}

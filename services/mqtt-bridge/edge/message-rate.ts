@@ -1,0 +1,47 @@
+/** One device's share. */
+export interface DeviceRate {
+  /** Whether another message is within the rate. */
+  take(nowMs: number): boolean;
+  leave(): void;
+}
+
+interface Bucket {
+  tokens: number;
+  /** Milliseconds, by whatever clock. */
+  at: number;
+  connections: number;
+}
+
+/** Messages per second and device, over all its connections; a second's worth may come at once. */
+export class MessageRate {
+  readonly #perSecond: number;
+  readonly #buckets = new Map<string, Bucket>();
+
+  constructor(perSecond: number) {
+    this.#perSecond = perSecond;
+  }
+
+  /** Counts a connection of the device in. */
+  enter(device: string): DeviceRate {
+    const bucket = this.#buckets.get(device) ?? { tokens: this.#perSecond, at: 0, connections: 0 };
+    this.#buckets.set(device, bucket);
+    bucket.connections++;
+    return {
+      take: (nowMs) => {
+        const elapsed = Math.max(0, nowMs - bucket.at);
+        bucket.at = nowMs;
+        bucket.tokens = Math.min(this.#perSecond, bucket.tokens + (elapsed / 1000) * this.#perSecond);
+        if (bucket.tokens < 1) return false;
+        bucket.tokens--;
+        return true;
+      },
+      leave: () => {
+        bucket.connections--;
+        // Kept for a while: who comes back at once has not got another second's worth.
+        setTimeout(() => {
+          if (bucket.connections === 0 && this.#buckets.get(device) === bucket) this.#buckets.delete(device);
+        }, 1000).unref();
+      },
+    };
+  }
+}
