@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TypeSchemas } from "../../../lib/readings/type-schemas.ts";
 import { bridgePolicy } from "../../../services/mqtt-bridge/bridge-policy.ts";
+import { DeviceConfigs } from "../../../services/mqtt-bridge/device-configs.ts";
+import { DeviceEvents } from "../../../services/mqtt-bridge/device-events.ts";
 import type { Dialect } from "../../../services/mqtt-bridge/dialects/dialect.ts";
 import { native } from "../../../services/mqtt-bridge/dialects/native/native.ts";
 import { CredentialError } from "../../../services/mqtt-bridge/edge/edge-policy.ts";
@@ -17,10 +19,20 @@ const other: Dialect = {
   maySubscribe: (filter) => filter === "down",
 };
 
+const uplink = new Uplink(async () => {});
+const events = new DeviceEvents(
+  async () => {},
+  (device, message, reason) => uplink.reject(device, message, reason),
+);
+const configs = new DeviceConfigs({
+  fetch: async () => ({ version: 3, config: { interval: 60 } }),
+  deliver: async () => {},
+  failed: () => {},
+});
 const policyWith = (
   authenticate: Parameters<typeof bridgePolicy>[0]["authenticate"] = async () => ({ sessionEpoch: 1 }),
   schemas = new TypeSchemas(async () => null),
-) => bridgePolicy({ dialects: [other, native], uplink: new Uplink(async () => {}), authenticate, schemas });
+) => bridgePolicy({ dialects: [other, native], uplink, events, configs, authenticate, schemas });
 
 test("a CONNECT belongs to the first dialect that recognises it, and so do the device's topics", () => {
   const policy = policyWith();
@@ -73,3 +85,11 @@ for (const type of ["SERVICE_NOT_FOUND", "REQUEST_TIMEOUT", undefined])
     });
     await assert.rejects(policy.authenticate({ tenantId: "a", deviceId: "d" }, "s"), (error) => error === cause);
   });
+
+test("a subscription to the config topic begins with the configuration, any other with nothing", async () => {
+  const policy = policyWith();
+  const device = policy.identify({ username: "d", clientId: "c" }) ?? assert.fail();
+  const config = await policy.current(device, policy.canonical(device, "devices/me/config"));
+  assert.equal(String(config), '{"version":3,"config":{"interval":60}}');
+  assert.equal(await policy.current(device, "devices/d/alerts"), undefined);
+});

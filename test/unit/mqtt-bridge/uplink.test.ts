@@ -134,14 +134,30 @@ for (const [what, payload] of [
   ["telemetry", '{"t":1}'],
   ["a rejected message", "{"],
 ] as const)
-  for (const [failure, code] of [
-    [Object.assign(new Error("full"), { type: "CHANNEL_FULL" }), 0x97],
-    [Object.assign(new Error("disk"), { type: "CHANNEL_COMMIT_FAILED" }), 0x83],
-    [new Error("any"), 0x83],
-    ["no error at all", 0x83],
+  for (const [failure, name, code] of [
+    [Object.assign(new Error("full"), { type: "CHANNEL_FULL", outage: true }), "Unstored", 0x97],
+    [Object.assign(new Error("disk"), { type: "CHANNEL_COMMIT_FAILED", outage: true }), "Unstored", 0x89],
+    [new Error("any"), "Unstored", 0x89],
+    ["no error at all", "Unstored", 0x89],
+    [Object.assign(new Error("too large"), { type: "CHANNEL_PAYLOAD", retryable: false }), "Refusal", 0x83],
   ] as const)
-    test(`${what} that the channel refuses (${String(failure)}) is refused with 0x${code.toString(16)}`, async () => {
+    test(`${what} that the channel does not take (${String(failure)}) is ${name === "Refusal" ? "refused" : "not answered"}: 0x${code.toString(16)}`, async () => {
       const { counts, receive } = uplink(failure);
-      await assert.rejects(receive(payload), { name: "Refusal", code, cause: failure });
+      await assert.rejects(receive(payload), { name, code, cause: failure });
       assert.deepEqual(counts, { published: 0, rejected: 0, failed: 1 });
     });
+
+test("a message waits until the arrivals asked for on its connection are durable; if they can't be, it is not stored", async () => {
+  const published: string[] = [];
+  const subject = new Uplink(async (_channel, text) => void published.push(text));
+  const { promise: kept, resolve } = Promise.withResolvers<void>();
+  const received = subject.receive(native, DEVICE, message('{"t":1}', { kept }));
+  await new Promise((turn) => setImmediate(turn));
+  assert.equal(published.length, 0);
+  resolve();
+  assert.equal(await received, undefined);
+  assert.equal(published.length, 1);
+  const lost = Promise.reject(new Error("disk is gone"));
+  await assert.rejects(subject.receive(native, DEVICE, message('{"t":2}', { kept: lost })), { name: "Unstored" });
+  assert.equal(published.length, 1);
+});

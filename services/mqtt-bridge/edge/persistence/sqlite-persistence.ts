@@ -163,7 +163,8 @@ export class SqlitePersistence {
     // Without own QoS the broker asks for the message as it is.
     const qos = Math.max(...own.map((match) => match.qos ?? 2));
     if (qos < packet.qos) queued.qos = qos as 0 | 1 | 2;
-    if (own.every(({ rap }) => rap === false)) queued.retain = false;
+    // Retain As Published (MQTT-3.3.1-12).
+    if (!own.some(({ rap }) => rap)) queued.retain = false;
     const identifiers = own.map((match) => this.subscriptions.identifierOf(match)).filter((id) => id !== undefined);
     if (identifiers.length > 0)
       queued.properties = { ...packet.properties, subscriptionIdentifier: identifiers as unknown as number };

@@ -27,6 +27,17 @@ test("a device's telemetry goes to its own topic, by its id or by me", () => {
   assert.equal(native.uplink("devices/me/telemetry", "me"), "telemetry");
 });
 
+test("a device says how it is on status, and that it lives on heartbeat", () => {
+  for (const kind of ["status", "heartbeat"])
+    for (const id of ["d", "me"]) assert.equal(native.uplink(`devices/${id}/${kind}`, "d"), kind);
+});
+
+test("me and the device's id are one topic", () => {
+  assert.equal(native.canonical("devices/me/commands/#", "d"), "devices/d/commands/#");
+  assert.equal(native.canonical("devices/d/config", "d"), "devices/d/config");
+  assert.equal(native.canonical("devices/me/config", "d"), native.configTopic("d"));
+});
+
 for (const topic of [
   ...["devices/e/telemetry", "devices/d/telemetry/", "devices/d/Telemetry", "devices/d", "devices/d/", "telemetry", ""],
   ...[
@@ -36,7 +47,7 @@ for (const topic of [
     "devices/dd/telemetry",
     "devices//telemetry",
   ],
-  ...["devices/d/status", "devices/+/telemetry", "devices/d/#"],
+  ...["devices/e/status", "devices/d/status/x", "devices/+/telemetry", "devices/d/#"],
 ])
   test(`'${topic}' carries nothing of device d`, () => {
     assert.equal(native.uplink(topic, "d"), undefined);
