@@ -9,7 +9,11 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: { start: string } };
 /** What `npm start` gives to Node. */
 export const START_ARGUMENTS: readonly string[] = scripts.start.replaceAll('"', "").split(" ").slice(1);
-const READY = /^ready (http:\S+) (mqtt:\S+) (ws:\S+)$/m;
+const READY = /^ready ((?:\w+:\S+ ?)+)$/m;
+
+const FREE_PORTS = Object.fromEntries(
+  ["HTTP_PORT", "HTTPS_PORT", "MQTT_PORT", "MQTT_TLS_PORT", "MQTT_WS_PORT", "MQTT_WSS_PORT"].map((name) => [name, "0"]),
+);
 
 export interface PlatformOptions {
   /** Variables of the platform; ports are free ones, where not given. */
@@ -34,6 +38,8 @@ export interface Platform {
   http: string;
   mqtt: string;
   ws: string;
+  /** URLs of the ready line by scheme, those with TLS too. */
+  urls: Readonly<Record<string, string>>;
   pid: number;
   dataDir: string;
   /** Variables that start the next one at the same addresses. */
@@ -64,7 +70,7 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
   const { env = {}, dataDir = temporaryFolder(), nodeOptions = [], readyMs = 20_000, stopMs = 10_000 } = options;
   const child = spawn(process.execPath, [...nodeOptions, ...START_ARGUMENTS], {
     cwd: root,
-    env: { ...process.env, HTTP_PORT: "0", MQTT_PORT: "0", MQTT_WS_PORT: "0", DATA_DIR: dataDir, ...env },
+    env: { ...process.env, ...FREE_PORTS, DATA_DIR: dataDir, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   running.add(child);
@@ -100,14 +106,16 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Plat
     await kill();
     throw failed(`was not ready within ${readyMs} ms`);
   });
-  const [, http, mqtt, ws] = (await Promise.race([ready, tooLate]).finally(() => {
+  const [, line = ""] = await Promise.race([ready, tooLate]).finally(() => {
     late.abort();
     tooLate.catch(() => {});
-  })) as unknown as [string, string, string, string];
+  });
+  const urls = Object.fromEntries(line.split(" ").map((url) => [url.slice(0, url.indexOf(":")), url]));
+  const { http = "", mqtt = "", ws = "" } = urls;
 
   const port = (url: string) => new URL(url).port;
   return {
-    ...{ http, mqtt, ws, dataDir, kill },
+    ...{ http, mqtt, ws, urls, dataDir, kill },
     pid: child.pid as number,
     addresses: { HTTP_PORT: port(http), MQTT_PORT: port(mqtt), MQTT_WS_PORT: port(ws) },
     output: () => all,

@@ -5,8 +5,9 @@ import { Uplink } from "../../../services/mqtt-bridge/uplink.ts";
 const { receive } = Uplink.prototype;
 let arrivals = Date.now();
 Uplink.prototype.receive = function (dialect, device, message) {
-  const { topic, payload, contentType, receivedAt } = message;
+  const { topic, payload, contentType, receivedAt, sessionEpoch } = message;
   const messageId = `arrival-${++arrivals}`;
   const arrival = () => message.arrival();
-  return receive.call(this, dialect, device, { topic, payload, contentType, receivedAt, messageId, arrival });
+  const named = { topic, payload, contentType, receivedAt, sessionEpoch, messageId, arrival };
+  return receive.call(this, dialect, device, named);
 };
