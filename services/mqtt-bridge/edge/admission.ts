@@ -66,7 +66,9 @@ export class Admission {
       if (this.#owners.get(id) === connection) this.#owners.delete(id);
     });
     if (!before) return;
-    before.drop(Reason.sessionTakenOver, "taken-over");
+    before.leaving ??= "taken-over";
+    if (before.client.connecting) before.client.close();
+    else before.drop(Reason.sessionTakenOver);
     // Its socket may be full and dead: the reason is worth a moment, no more.
     const cut = setTimeout(() => before.client.close(), GOODBYE_MS);
     connection.alone = before.alone.then(() => before.ended);

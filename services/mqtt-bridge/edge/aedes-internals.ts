@@ -32,6 +32,16 @@ export function beforePackets(client: Client, listener: (packet: Arrived) => voi
   inside(client)._parser.prependListener("packet", listener);
 }
 
+/** Every DISCONNECT says why in words, too; some clients read the code only where something follows it. */
+export function explainDisconnects(client: Client, texts: Readonly<Record<number, string>>): void {
+  const disconnect = client.disconnect.bind(client);
+  client.disconnect = ((options: { reasonCode?: number } = {}, done?: () => void) => {
+    const reasonString = texts[options.reasonCode ?? 0];
+    const fits = reasonString !== undefined && reasonString.length + 8 <= (client.maximumPacketSize ?? Infinity);
+    disconnect(fits ? { properties: { reasonString }, ...options } : options, done);
+  }) as Client["disconnect"];
+}
+
 /** A parser that throws, instead of reporting an error, would take the process with it. */
 export function guardParser(client: Client): void {
   const parser = inside(client)._parser;

@@ -42,6 +42,8 @@ export class Connection {
   /** It has been let in, and is in the books until `left`. */
   entered = false;
   left = false;
+  /** The reason code of a DISCONNECT that waits for CONNACK. */
+  dropped: number | undefined;
   /** Why it ends, where that is known before it has ended. */
   leaving: DisconnectReason | undefined;
   /** Resolves when broker and session are free of this connection. */
@@ -71,6 +73,11 @@ export class Connection {
   /** Ends the connection; MQTT 5 clients are told why. What is settled is acknowledged before, nothing after. */
   drop(reasonCode: number, reason: DisconnectReason = "server"): void {
     this.leaving ??= reason;
+    // Before CONNACK there is no DISCONNECT: it follows when the client is let in.
+    if (this.client.connecting) {
+      this.dropped ??= reasonCode;
+      return;
+    }
     this.acks.close();
     this.client.disconnect({ reasonCode });
   }

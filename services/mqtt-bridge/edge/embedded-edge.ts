@@ -19,7 +19,7 @@ import { isAnswered, isOwn, ownFilters, restoreFilter, SESSION } from "./own-fil
 import { SessionFile } from "./persistence/session-file.ts";
 import { StoredSessions } from "./persistence/stored-sessions.ts";
 import { Presence } from "./presence.ts";
-import { Reason } from "./reason.ts";
+import { DISCONNECT_TEXT, Reason } from "./reason.ts";
 import { RecoveredWills, signWill } from "./recovered-wills.ts";
 import { Session } from "./session.ts";
 import { limitTopic } from "./topic-limits.ts";
@@ -197,6 +197,7 @@ export class EmbeddedEdge {
     if (crowded) this.#crowded.add(client);
     hangUpOnDestroy(stream, () => client.closed, LINGER_MS);
     internals.guardParser(client);
+    internals.explainDisconnects(client, DISCONNECT_TEXT);
     const { maxTopicBytes, maxTopicLevels, now } = this.#options;
     const acknowledged = (id: number) => this.#connections.get(client)?.outbound?.settled(id);
     internals.beforePackets(client, (packet) => {
@@ -358,6 +359,10 @@ export class EmbeddedEdge {
   #begin(client: Client): void {
     const connection = this.#connections.get(client);
     if (!connection) return;
+    if (connection.dropped !== undefined) {
+      connection.drop(connection.dropped);
+      return;
+    }
     // aedes says "session present" only where there are subscriptions: one that nothing matches makes a session of one
     // that only publishes, as MQTT-3.2.2-2 wants it.
     if (connection.resumable)

@@ -10,11 +10,27 @@ export const Reason = {
   sessionTakenOver: 0x8e,
   topicNameInvalid: 0x90,
   receiveMaximumExceeded: 0x93,
+  topicAliasInvalid: 0x94,
+  packetTooLarge: 0x95,
   messageRateTooHigh: 0x96,
   quotaExceeded: 0x97,
   administrativeAction: 0x98,
   payloadFormatInvalid: 0x99,
 } as const;
+
+/** What a DISCONNECT says beside its code. */
+export const DISCONNECT_TEXT: Readonly<Record<number, string>> = {
+  [Reason.protocolError]: "the packet breaks the protocol",
+  [Reason.serverBusy]: "nothing can be stored at the moment; what was not acknowledged is to be sent again",
+  [Reason.serverShuttingDown]: "the server is stopping",
+  [Reason.sessionTakenOver]: "another connection has the client id",
+  [Reason.receiveMaximumExceeded]: "more QoS 2 messages than the Receive Maximum wait for PUBREL",
+  [Reason.topicAliasInvalid]: "the topic alias is unknown or above the maximum",
+  [Reason.packetTooLarge]: "the packet is above the Maximum Packet Size",
+  [Reason.messageRateTooHigh]: "more messages per second than a device may send",
+  [Reason.quotaExceeded]: "too many messages wait",
+  [Reason.administrativeAction]: "the device's access was revoked",
+};
 
 /** Why a PUBLISH is not accepted: a reason code and a text for the device. It is answered, and so is done. */
 export class Refusal extends Error {

@@ -10,14 +10,16 @@ export interface Delivery {
   topic: string;
   text: string;
   qos: 0 | 1 | 2;
+  retain?: boolean;
+  expirySeconds?: number;
 }
 
 const { start } = EmbeddedEdge;
 EmbeddedEdge.start = async (...args) => {
   const edge = await start.apply(EmbeddedEdge, args);
   const server = createServer(async (request, response) => {
-    const { deviceId, topic, text, qos } = (await json(request)) as Delivery;
-    await edge.deliver({ tenantId: "default", deviceId }, topic, Buffer.from(text), { qos });
+    const { deviceId, topic, text, ...options } = (await json(request)) as Delivery;
+    await edge.deliver({ tenantId: "default", deviceId }, topic, Buffer.from(text), options);
     response.writeHead(204, { connection: "close" }).end();
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

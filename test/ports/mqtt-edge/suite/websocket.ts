@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { request } from "node:http";
 import { test } from "node:test";
+import mqttPacket from "mqtt-packet";
 import { WebSocket } from "ws";
-import { Rig, type StartEdge, WAIT } from "./subject.ts";
+import { connectPacket, publishPacket, Rig, type StartEdge, WAIT } from "./subject.ts";
 
 export function webSocket(start: StartEdge): void {
   test("a plain HTTP request to the WebSocket port is told to upgrade", async (t) => {
@@ -25,14 +26,24 @@ export function webSocket(start: StartEdge): void {
     assert.match(String(outcome), /400/);
   });
 
-  test("a WebSocket that sends text is closed (MQTT-6.0.0-1)", async (t) => {
+  test("a WebSocket that sends text is closed, and nothing of it is taken (MQTT-6.0.0-1)", async (t) => {
     const rig = await Rig.start(t, start);
     const socket = new WebSocket(rig.url("ws"), "mqtt");
+    const answered: Buffer[] = [];
     await new Promise((resolve, reject) => {
       socket.on("error", reject);
       socket.on("close", resolve);
-      socket.on("open", () => socket.send("text"));
+      socket.on("message", (data) => answered.push(data as Buffer));
+      socket.on("open", () => {
+        socket.send(mqttPacket.generate(connectPacket(4)));
+        socket.once("message", () =>
+          // A PUBLISH that is valid UTF-8, and so could be a text.
+          socket.send(mqttPacket.generate(publishPacket(1, "text")).toString(), { binary: false }),
+        );
+      });
     });
     await t.waitFor(() => assert.equal(rig.edge.connections, 0), WAIT);
+    assert.equal(Buffer.concat(answered).length, 4, "CONNACK alone");
+    assert.deepEqual(rig.platform.texts, []);
   });
 }
