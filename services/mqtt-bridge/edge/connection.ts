@@ -78,6 +78,8 @@ export class Connection {
       this.dropped ??= reasonCode;
       return;
     }
+    // Several messages may fail at once; one DISCONNECT says it.
+    if (this.acks.closed) return;
     this.acks.close();
     this.client.disconnect({ reasonCode });
   }

@@ -71,7 +71,7 @@ export function acknowledging(start: StartEdge): void {
         const [first, second, third] = rig.platform.held;
         first?.done();
         second?.fail(new Error("disk is gone"));
-        third?.done();
+        third?.fail(new Error("disk is gone"));
         const end = version === 5 ? ["disconnect 0x89", "closed"] : ["closed"];
         assert.deepEqual(await client.answers(1 + end.length), [`${answer} 1`, ...end]);
       });
