@@ -1,7 +1,7 @@
 import { telemetryText } from "../../lib/readings/telemetry-text.ts";
 import type { TypeSchema } from "../../lib/readings/type-schemas.ts";
 import type { Dialect } from "./dialects/dialect.ts";
-import type { DeviceKey, InboundMessage } from "./edge/edge-policy.ts";
+import type { DeviceKey } from "./edge/edge-policy.ts";
 import { ResubmissionRefusedError, TopicUnknownError } from "./errors.ts";
 
 /** A message that was refused once, as it was, or with another payload. */
@@ -29,16 +29,14 @@ export function resubmittedText(
   message: Resubmission,
   schema?: Pick<TypeSchema, "refusal">,
 ): string {
-  const { rejectionId, ...rest } = message;
+  const { rejectionId, receivedAt, messageId } = message;
   const dialect = dialects.find(({ uplink }) => uplink(message.topic, device.deviceId) === "telemetry");
   if (!dialect) throw new TopicUnknownError(message.topic);
   const decoded = dialect.decodeTelemetry(message);
   if ("rejected" in decoded) throw new ResubmissionRefusedError(decoded.rejected);
   const refused = schema?.refusal(decoded.items, Date.now() * 1000);
   if (refused !== undefined) throw new ResubmissionRefusedError(refused);
-  const inbound: InboundMessage = {
-    ...rest,
-    arrival: () => ({ receivedAt: message.receivedAt, packet: `resubmitted/${rejectionId}` }),
-  };
-  return telemetryText(device, inbound, decoded.items);
+  const packet = `resubmitted/${rejectionId}`;
+  const sending = { receivedAt, messageId, arrival: () => ({ receivedAt, packet }) };
+  return telemetryText(device, sending, decoded.items);
 }
