@@ -6,12 +6,12 @@ import type { RejectedMessage } from "../../schemas/telemetry.ts";
 import { type Platform, startPlatform } from "../support/platform.ts";
 import { type RestClient, restClient } from "../support/rest.ts";
 
+const REFUSING = [`--import=${new URL("../support/refusing-store.ts", import.meta.url).href}`];
 const WAIT = { timeout: 15_000, interval: 100 };
 let platform: Platform;
 let rest: RestClient;
 before(async () => {
-  // A device's third metric is one too many: the store refuses such a message.
-  platform = await startPlatform({ env: { METRICS_PER_DEVICE_MAX: "2" } });
+  platform = await startPlatform({ nodeOptions: REFUSING });
   rest = restClient(platform.http);
 });
 after(() => platform.stop());
