@@ -11,6 +11,7 @@ import type { DeviceKey, EdgePolicy } from "./edge-policy.ts";
 import { hangUpOnDestroy } from "./hang-up.ts";
 import { Inbound } from "./inbound.ts";
 import { Listeners } from "./listeners.ts";
+import { refuseMalformedProperties } from "./malformed-properties.ts";
 import { isOwn, outward, ownFilters, SESSION } from "./own-filters.ts";
 import { ParkedSessions } from "./parked-sessions.ts";
 import { Reason } from "./reason.ts";
@@ -145,6 +146,7 @@ export class EmbeddedEdge {
     hangUpOnDestroy(stream, () => client.closed, LINGER_MS);
     internals.guardParser(client);
     internals.beforePackets(client, (packet) => {
+      refuseMalformedProperties(packet);
       const connection = this.#connections.get(client);
       const device = connection?.device;
       if (device) ownFilters(packet, connection, (filter) => this.#policy.maySubscribe(device, filter));
