@@ -13,7 +13,7 @@ export function session(version: 4 | 5, credential: Credential, next: () => numb
 const yes = (next: () => number): boolean => next() < 0.5;
 const payload = (next: () => number): string => `{"temperature":${(next() * 40).toFixed(2)},"burning":${yes(next)}}`;
 /** Few, so that sessions meet: they take over, resume and are parked. */
-const clientId = (next: () => number): string => `client-${Math.floor(next() * 200)}`;
+const clientId = (next: () => number): string => `client-${Math.floor(next() * 20)}`;
 
 function session4(credential: Credential, next: () => number): Packet[] {
   const will = { topic: TOPIC, payload: Buffer.from(payload(next)), qos: 1, retain: false } as const;

@@ -32,7 +32,8 @@ export class Target {
     const platform = await startPlatform({ env: { LOG_LEVEL: "warn", ...env } });
     t.after(async () => {
       await platform.kill();
-      if (!t.passed) t.diagnostic(`the platform said:\n${platform.output()}`);
+      const said = platform.output().replace(/^ready .*\n/, "");
+      if (said) t.diagnostic(`the platform said: ${said}`);
     });
     const rest = restClient(platform.http);
     const credential = async (id: string): Promise<Credential> => {
@@ -128,6 +129,19 @@ export class Target {
     );
     assert.ok(stored.length <= acknowledged + 1);
   }
+}
+
+/** Resolves when the socket is closed, by whom and why ever. */
+export const closedOf = (socket: Socket): Promise<true> =>
+  new Promise((resolve) => socket.once("close", () => resolve(true)));
+
+/** Resolves when the socket takes data again, or is closed. */
+export async function drainOf(socket: Socket): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const done = () => resolve();
+  socket.once("drain", done).once("close", done);
+  await promise;
+  socket.off("drain", done).off("close", done);
 }
 
 /** A CONNECT of the device. */
