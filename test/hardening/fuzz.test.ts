@@ -17,7 +17,7 @@ const ANSWER_MS = 300;
 const CLOSE_MS_MAX = 10_000;
 
 /** Valid sessions before: what runs for the first time takes memory for good, and a heap finds its size under load. */
-const WARM_UP = 6000;
+const WARM_UP = 3000;
 
 /** Bytes of the n-th session: they depend on seed and n only. An AUTH refuses the packets after it: left out of most. */
 function sessionBytes(n: number, target: Target, valid: boolean): { bytes: Buffer; splitAt: number } {
