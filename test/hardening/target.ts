@@ -29,12 +29,19 @@ export class Target {
   readonly #witness: Witness;
   #rssMb = 0;
 
-  static async start(t: TestContext, deviceCount: number, env: Record<string, string> = {}): Promise<Target> {
+  static async start(
+    t: TestContext,
+    deviceCount: number,
+    { nodeOptions = [] }: { nodeOptions?: string[] } = {},
+  ): Promise<Target> {
     const platform = await startPlatform({
-      nodeOptions: ["--expose-gc", `--import=${collector}`],
-      env: { LOG_LEVEL: "warn", ...env },
+      nodeOptions: ["--expose-gc", `--import=${collector}`, ...nodeOptions],
+      env: { LOG_LEVEL: "warn" },
     });
+    let witness: Witness | undefined;
     t.after(async () => {
+      // First, or it would tell that the platform is gone.
+      witness?.kill();
       await platform.kill();
       const said = platform.output().replace(/^ready .*\n/, "");
       if (said) t.diagnostic(`the platform said: ${said}`);
@@ -46,8 +53,7 @@ export class Target {
     };
     const devices = [];
     for (let index = 0; index < deviceCount; index++) devices.push(await credential(`device-${index}`));
-    const witness = new Witness({ mqtt: platform.mqtt, ...(await credential("witness")), everyMs: WITNESS_EVERY_MS });
-    t.after(() => witness.kill());
+    witness = new Witness({ mqtt: platform.mqtt, ...(await credential("witness")), everyMs: WITNESS_EVERY_MS });
     return new Target(t, platform, devices, witness);
   }
 
