@@ -1,17 +1,21 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
+import { spawn } from "node:child_process";
+import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type Platform, startPlatform } from "../test/support/platform.ts";
 import { median, rounded } from "./median.ts";
+import { withMosquitto } from "./mosquitto.ts";
 import { cpuMicros } from "./process-figures.ts";
 import type { Bench } from "./run.ts";
 import { stageShares } from "./stage-shares.ts";
+import { fillStore } from "./stored-rows.ts";
 
 const CONNECTIONS = 4;
+const DEVICES = Array.from({ length: CONNECTIONS }, (_, index) => `bench-${index}`);
+/** Devices that have the stored rows, those that send among them. */
+const STORED_DEVICES = 1000;
 const generator = fileURLToPath(new URL("./generator.ts", import.meta.url));
 
 /** One run of one server: what it cost and how long it took. */
@@ -23,22 +27,30 @@ interface Run {
 /**
  * QoS 1 messages of three values at full window, by a generator that is its own process. Server CPU is user + system of
  * the server's process, from before the first message until the last row is readable by REST; mosquitto, without a
- * subscriber and storing nothing, takes the same generator in turn.
+ * subscriber and storing nothing, takes the same generator in turn. With `stored`, a platform that has so many rows
+ * already takes its turn, too.
  */
-const ingest: Bench = async ({ short }) => {
+const ingest: Bench = async ({ short, stored }) => {
   const rounds = short ? 1 : 5;
   const messages = short ? 20_000 : 100_000;
-  const runs = { mosquitto: [] as Run[], NORMAL: [] as Run[], FULL: [] as Run[] };
+  const runs = { mosquitto: [] as Run[], NORMAL: [] as Run[], FULL: [] as Run[], stored: [] as Run[] };
+  const store = stored > 0 ? await storedRows(stored) : undefined;
   for (let round = 1; round <= rounds; round++) {
     runs.mosquitto.push(await againstMosquitto(messages));
+    // In turn: a machine that slows down or speeds up favours neither.
+    if (store && round % 2 === 0) runs.stored.push(await againstPlatform(messages, "NORMAL", store));
     runs.NORMAL.push(await againstPlatform(messages, "NORMAL"));
+    if (store && round % 2 === 1) runs.stored.push(await againstPlatform(messages, "NORMAL", store));
     runs.FULL.push(await againstPlatform(messages, "FULL"));
     for (const [name, all] of Object.entries(runs)) {
-      const { messagesPerSecond, cpuMicrosPerMessage } = all.at(-1) as Run;
+      const last = all.at(-1);
+      if (!last) continue;
+      const { messagesPerSecond, cpuMicrosPerMessage } = last;
       console.log(`run ${round} ${name}: ${messagesPerSecond} messages/s, ${cpuMicrosPerMessage} us CPU per message`);
     }
   }
   const stages = await profile(messages);
+  if (store) rmSync(store, { recursive: true });
   const cpu = (all: Run[]) => rounded(median(all.map((run) => run.cpuMicrosPerMessage)));
   const rate = (all: Run[]) => rounded(median(all.map((run) => run.messagesPerSecond)), 0);
   return {
@@ -51,6 +63,19 @@ const ingest: Bench = async ({ short }) => {
       serverCpuVsMosquitto: rounded(cpu(runs.FULL) / cpu(runs.mosquitto), 2),
     },
     mosquitto: { messagesPerSecond: rate(runs.mosquitto), serverCpuMicrosPerMessage: cpu(runs.mosquitto) },
+    ...(store
+      ? {
+          storedVsEmpty: rounded(
+            median(runs.stored.map((run, n) => run.cpuMicrosPerMessage / (runs.NORMAL[n] as Run).cpuMicrosPerMessage)),
+            2,
+          ),
+          stored: {
+            rows: stored,
+            messagesPerSecond: rate(runs.stored),
+            serverCpuMicrosPerMessage: cpu(runs.stored),
+          },
+        }
+      : {}),
     stages,
     messages,
     runs: rounds,
@@ -58,13 +83,31 @@ const ingest: Bench = async ({ short }) => {
 };
 export default ingest;
 
-async function againstPlatform(messages: number, synchronous: string): Promise<Run> {
-  const platform = await startPlatform({ env: { SQLITE_SYNCHRONOUS: synchronous, LOG_LEVEL: "warn" } });
+/** @param store - folder whose files the platform begins with */
+async function againstPlatform(messages: number, synchronous: string, store?: string): Promise<Run> {
+  const dataDir = mkdtempSync(join(tmpdir(), "ganglion-bench-"));
+  if (store) cpSync(store, dataDir, { recursive: true });
+  const platform = await startPlatform({ dataDir, env: { SQLITE_SYNCHRONOUS: synchronous, LOG_LEVEL: "warn" } });
   try {
     return await measure(platform.pid, messages, () => drive(platform, messages));
   } finally {
     await platform.stop();
+    rmSync(dataDir, { recursive: true, maxRetries: 3 });
   }
+}
+
+/** A folder with a store of about so many rows. */
+async function storedRows(rows: number): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), "ganglion-stored-"));
+  const others = Array.from({ length: STORED_DEVICES - CONNECTIONS }, (_, index) => `other-${index}`);
+  const devices = [...others.slice(0, others.length >> 1), ...DEVICES, ...others.slice(others.length >> 1)];
+  const begun = performance.now();
+  const rowsPerDevice = Math.ceil(rows / devices.length);
+  await fillStore({ file: join(folder, "readings.db"), devices, rowsPerDevice });
+  console.log(
+    `${rowsPerDevice * devices.length} rows of ${devices.length} devices stored in ${rounded((performance.now() - begun) / 1000)} s`,
+  );
+  return folder;
 }
 
 /** One more run with V8's profiler on; its figures are not used, only where the time went. */
@@ -99,15 +142,14 @@ async function measure(pid: number, messages: number, work: () => Promise<void>)
 
 /** Runs the generator against the platform and waits until the last row of every device is readable. */
 async function drive(platform: Platform, messages: number): Promise<void> {
-  const devices = Array.from({ length: CONNECTIONS }, (_, index) => `bench-${index}`);
   const credentials = [];
-  for (const id of devices) {
+  for (const id of DEVICES) {
     await post(`${platform.http}/v1/devices`, { id });
     const { secret } = (await post(`${platform.http}/v1/devices/${id}/credentials`)) as { secret: string };
     credentials.push({ clientId: id, username: id, password: secret, topic: "devices/me/telemetry" });
   }
   await generate(platform.mqtt, credentials, messages);
-  for (const id of devices) {
+  for (const id of DEVICES) {
     const stored = async () => {
       const last = await fetch(`${platform.http}/v1/devices/${id}/readings?order=desc&limit=1`);
       const { items } = (await last.json()) as { items: { values: { n: number } }[] };
@@ -117,27 +159,11 @@ async function drive(platform: Platform, messages: number): Promise<void> {
   }
 }
 
-async function againstMosquitto(messages: number): Promise<Run> {
-  const folder = mkdtempSync(join(tmpdir(), "ganglion-mosquitto-"));
-  const port = await freePort();
-  const file = join(folder, "mosquitto.conf");
-  writeFileSync(file, `listener ${port} 127.0.0.1\nallow_anonymous true\npersistence false\nlog_type none\n`);
-  const mosquitto = spawn("mosquitto", ["-c", file], { stdio: "ignore" });
-  try {
-    await new Promise((resolve, reject) => mosquitto.once("spawn", resolve).once("error", reject));
-    await sleep(300);
-    const clients = Array.from({ length: CONNECTIONS }, (_, index) => ({
-      clientId: `bench-${index}`,
-      topic: `devices/bench-${index}/telemetry`,
-    }));
-    return await measure(mosquitto.pid as number, messages, () =>
-      generate(`mqtt://127.0.0.1:${port}`, clients, messages),
-    );
-  } finally {
-    await ended(mosquitto);
-    rmSync(folder, { recursive: true });
-  }
-}
+const againstMosquitto = (messages: number): Promise<Run> =>
+  withMosquitto((mqtt, pid) => {
+    const clients = DEVICES.map((id) => ({ clientId: id, topic: `devices/${id}/telemetry` }));
+    return measure(pid, messages, () => generate(mqtt, clients, messages));
+  });
 
 /** Each client sends its share; the n-th message's value `n` counts from 1. */
 async function generate(mqtt: string, clients: object[], messages: number): Promise<void> {
@@ -152,13 +178,6 @@ async function generate(mqtt: string, clients: object[], messages: number): Prom
   if (code !== 0) throw new Error(`the generator ended with ${code}`);
 }
 
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null) return;
-  const closed = new Promise((resolve) => child.once("close", resolve));
-  child.kill("SIGTERM");
-  await closed;
-}
-
 async function post(url: string, body?: object): Promise<unknown> {
   const response = await fetch(url, {
     method: "POST",
@@ -166,12 +185,4 @@ async function post(url: string, body?: object): Promise<unknown> {
   });
   if (!response.ok) throw new Error(`${url}: ${response.status} ${await response.text()}`);
   return response.json();
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

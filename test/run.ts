@@ -23,6 +23,7 @@ const suites: Record<string, string[]> = {
   kill: ["test/kill/**/*.test.ts"],
   clients: ["test/clients/**/*.test.ts"],
   recordings: ["test/recordings/**/*.test.ts"],
+  hardening: ["test/hardening/**/*.test.ts"],
 };
 
 interface Totals {

@@ -1,4 +1,5 @@
 import mqtt, { type IConnackPacket, type MqttClient } from "mqtt";
+import mqttPacket from "mqtt-packet";
 
 export interface ConnectionOptions {
   /** URL of the platform's MQTT. */
@@ -7,6 +8,8 @@ export interface ConnectionOptions {
 }
 
 const CONNECT_MS = 10_000;
+/** The other side may be slow to notice that a connection ends. */
+const BREAK_MS = 2000;
 /** MQTT 5 §3.2.2.3.3: where the server names none. */
 const RECEIVE_MAXIMUM = 65_535;
 
@@ -51,4 +54,20 @@ export async function connect(deviceId: string, secret: string, { mqtt: url, ver
       code,
     );
   }
+}
+
+/**
+ * Ends the connection without DISCONNECT, after a part of one more message's packet. What was sent before arrives all
+ * the same: only so the same faults give the same packets.
+ *
+ * @param cutAt - part of the packet, from 0 to 1; none of it where left out
+ */
+export function breakConnection(client: MqttClient, topic: string, payload: string, cutAt = 0): void {
+  const protocolVersion = client.options.protocolVersion ?? 4;
+  const publish = { cmd: "publish", topic, payload, qos: 1, messageId: 1, dup: false, retain: false } as const;
+  const packet = mqttPacket.generate(publish, { protocolVersion });
+  const { stream } = client;
+  stream.end(packet.subarray(0, Math.floor(cutAt * packet.length)));
+  const timer = setTimeout(() => stream.destroy(), BREAK_MS);
+  client.once("close", () => clearTimeout(timer));
 }

@@ -1,7 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { MqttClient } from "mqtt";
-import { type ConnectionOptions, connect } from "./connection.ts";
+import { breakConnection, type ConnectionOptions, connect } from "./connection.ts";
+import type { Message } from "./message.ts";
 import type { Progress } from "./progress.ts";
+import type { Recorder } from "./recorder.ts";
+import { readSlowly } from "./slow-reader.ts";
 
 export interface DeviceOptions extends ConnectionOptions {
   qos: 0 | 1;
@@ -9,8 +12,17 @@ export interface DeviceOptions extends ConnectionOptions {
   inflight: number;
 }
 
+/** Who is told of what happens to a device. */
+export interface DeviceObserver {
+  progress: Progress;
+  recorder?: Recorder | undefined;
+  /** The device can never send again. */
+  fail(error: Error): void;
+}
+
 interface Pending {
   payload: string;
+  again: boolean;
   /** When it was sent first; 0 when never. */
   sentAt: number;
 }
@@ -33,23 +45,24 @@ export class Device {
   readonly id: string;
   #secret: string;
   #options: DeviceOptions;
-  #progress: Progress;
-  #fail: (error: Error) => void;
+  #slowReader: boolean;
+  #observer: DeviceObserver;
   #pending = new Map<number, Pending>();
   #next = 0;
   #window: number;
   #held = 0;
+  /** The acknowledgements of this connection are lost: it is about to break. */
+  #deaf = false;
   #client: MqttClient | undefined;
   #closed = new AbortController();
   #waiting: (() => void)[] = [];
 
-  /** @param fail - told when the device can never send again */
-  constructor(id: string, secret: string, options: DeviceOptions, progress: Progress, fail: (error: Error) => void) {
+  constructor(id: string, secret: string, options: DeviceOptions & { slowReader?: boolean }, observer: DeviceObserver) {
     this.id = id;
     this.#secret = secret;
     this.#options = options;
-    this.#progress = progress;
-    this.#fail = fail;
+    this.#slowReader = options.slowReader ?? false;
+    this.#observer = observer;
     this.#window = options.inflight;
   }
 
@@ -70,6 +83,8 @@ export class Device {
 
   /** Waits until nothing is in flight, or until the signal is aborted. */
   async whenDrained(stop: AbortSignal): Promise<void> {
+    // What is not heard comes after the break.
+    if (this.#deaf) this.#break();
     while (this.#pending.size > 0 && !stop.aborted) await this.#change();
   }
 
@@ -81,23 +96,38 @@ export class Device {
   /** @throws ConnectionError */
   async connect(): Promise<void> {
     const { client, receiveMaximum } = await connect(this.id, this.#secret, this.#options);
+    if (this.#slowReader) readSlowly(client.stream);
     this.#client = client;
     this.#window = Math.min(this.#options.inflight, receiveMaximum);
     client.once("close", () => {
       this.#client = undefined;
+      this.#deaf = false;
       void this.#reconnect();
     });
     for (const [n, pending] of this.#pending) this.#send(n, pending);
     this.wake();
   }
 
+  /** A loss of connection begins with the next message that is lost, and wants to find nothing in flight. */
+  get hears(): boolean {
+    return !this.#deaf;
+  }
+
   /** Sends the message, now or when the connection is back. */
-  publish(payload: string): void {
-    const pending = { payload, sentAt: 0 };
-    this.#pending.set(this.#next, pending);
-    this.#progress.sent++;
-    if (this.#client) this.#send(this.#next, pending);
-    this.#next++;
+  publish({ ts, values, again = false, lost }: Pick<Message, "ts" | "values" | "again" | "lost">): void {
+    const pending = { payload: JSON.stringify({ ts, values }), again, sentAt: 0 };
+    const n = this.#next++;
+    this.#pending.set(n, pending);
+    if (!again) this.#observer.progress.sent++;
+    if (!this.#client) return;
+    if (lost) this.#deaf = true;
+    if (lost?.cutAt !== undefined) {
+      this.#break(pending, lost.cutAt);
+      return;
+    }
+    this.#send(n, pending);
+    // The platform allows fewer messages than the loss would take.
+    if (this.#deaf && !this.ready) this.#break();
   }
 
   async close(): Promise<void> {
@@ -105,19 +135,36 @@ export class Device {
     await this.#client?.endAsync();
   }
 
+  get #topic(): string {
+    return `devices/${this.id}/telemetry`;
+  }
+
+  /** Loses the connection, in the middle of a message's packet where one is given. */
+  #break(pending?: Pending, cutAt?: number): void {
+    const client = this.#client as MqttClient;
+    this.#client = undefined;
+    this.#deaf = false;
+    if (pending) pending.sentAt = performance.now();
+    breakConnection(client, this.#topic, pending?.payload ?? "", cutAt);
+  }
+
   #send(n: number, pending: Pending): void {
     const client = this.#client as MqttClient;
-    if (pending.sentAt > 0) this.#progress.resent++;
+    const { progress, recorder } = this.#observer;
+    if (pending.sentAt > 0) progress.resent++;
     else pending.sentAt = performance.now();
-    client.publish(`devices/${this.id}/telemetry`, pending.payload, { qos: this.#options.qos }, (error) => {
+    client.publish(this.#topic, pending.payload, { qos: this.#options.qos }, (error) => {
       // What a broken connection did not do, the next one does.
-      if (client !== this.#client) return;
+      if (client !== this.#client || this.#deaf) return;
       const { code } = (error ?? {}) as { code?: number };
       if (error && code === undefined) return;
       if (code === QUOTA_EXCEEDED) return this.#sendLater(client, n, pending);
       this.#pending.delete(n);
-      if (error) this.#progress.refuse(`${error.message}, device ${this.id}`);
-      else this.#progress.acknowledge(performance.now() - pending.sentAt);
+      if (error) progress.refuse(`${error.message}, device ${this.id}`);
+      else if (!pending.again) {
+        progress.acknowledge(performance.now() - pending.sentAt);
+        recorder?.add(this.id, pending.payload);
+      }
       this.wake();
     });
   }
@@ -141,12 +188,12 @@ export class Device {
       if (this.#closed.signal.aborted) return;
       try {
         await this.connect();
-        this.#progress.reconnects++;
+        this.#observer.progress.reconnects++;
         return;
       } catch (error) {
         if (!DENIED.has((error as { code?: unknown }).code)) continue;
         denied++;
-        if (denied >= DENIED_MAX) return this.#fail(error as Error);
+        if (denied >= DENIED_MAX) return this.#observer.fail(error as Error);
       }
     }
   }

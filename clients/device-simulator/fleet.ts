@@ -1,22 +1,30 @@
 import { Device, type DeviceOptions } from "./device.ts";
 import type { Progress } from "./progress.ts";
+import type { Recorder } from "./recorder.ts";
 import type { Registry } from "./registry.ts";
 
 /** Devices that are registered and connected at once. */
 const PREPARED_AT_ONCE = 8;
 
+export interface FleetOptions extends DeviceOptions {
+  /** Devices that take their answers slowly. */
+  readsSlowly?: (deviceId: string) => boolean;
+}
+
 /** The devices of one run: registered, given a credential and connected when they are first needed. */
 export class Fleet {
-  #options: DeviceOptions;
+  #options: FleetOptions;
   #registry: Registry;
   #progress: Progress;
+  #recorder: Recorder | undefined;
   #devices = new Map<string, Device>();
   #failed = new AbortController();
 
-  constructor(options: DeviceOptions, registry: Registry, progress: Progress) {
+  constructor(options: FleetOptions, registry: Registry, progress: Progress, recorder?: Recorder) {
     this.#options = options;
     this.#registry = registry;
     this.#progress = progress;
+    this.#recorder = recorder;
   }
 
   /** Aborted, with the error as its reason, when a device can never send again. */
@@ -38,10 +46,20 @@ export class Fleet {
   /** Registers and connects a device. @throws Error in one line when platform or MQTT do not take it */
   async add(deviceId: string): Promise<Device> {
     const secret = await this.#registry.secretOf(deviceId);
-    const device = new Device(deviceId, secret, this.#options, this.#progress, (error) => {
-      this.#failed.abort(error);
-      this.wake();
-    });
+    const slowReader = this.#options.readsSlowly?.(deviceId) ?? false;
+    const device = new Device(
+      deviceId,
+      secret,
+      { ...this.#options, slowReader },
+      {
+        progress: this.#progress,
+        recorder: this.#recorder,
+        fail: (error) => {
+          this.#failed.abort(error);
+          this.wake();
+        },
+      },
+    );
     await device.connect();
     this.#devices.set(deviceId, device);
     return device;

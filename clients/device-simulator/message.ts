@@ -8,4 +8,8 @@ export interface Message {
   values: Record<string, Value>;
   /** When to send it, milliseconds after the start of the run. */
   dueMs: number;
+  /** It was sent before; on purpose it is sent once more. */
+  again?: boolean;
+  /** A loss of connection takes its acknowledgement; `cutAt` is the part of its packet that leaves, if it is the last. */
+  lost?: { cutAt?: number };
 }

@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { FAULTS_USAGE, type Faults, parseFaults } from "./faults.ts";
 
 export const USAGE = `npm run simulate -- [OPTIONS]
 
@@ -14,6 +15,7 @@ Registers devices over REST, makes a credential for each (replacing a former one
   --count N            } recording or Ctrl-C
   --drain SECONDS      wait for acknowledgements after Ctrl-C      10
   --report             a last line of JSON
+  --record FILE        writes what was acknowledged, each message once, as a recording for --replay
 
 generated:
   --devices N                                                      10
@@ -25,7 +27,8 @@ replayed:
   --replay FILE        .csv, .csv.gz, .jsonl, .jsonl.gz, or - for lines of JSON on standard input
   --speed N|max        times as fast as recorded, or as fast as acknowledged    1
   --start now|recorded shift the times so that the first is now, or keep them   recorded
-`;
+
+${FAULTS_USAGE}`;
 
 /** An option is wrong; the message names it. */
 export class OptionError extends Error {
@@ -37,9 +40,10 @@ const flag = { type: "boolean", default: false } as const;
 const known = {
   ...{ url: text, mqtt: text, version: text, qos: text, inflight: text, prefix: text, duration: text, count: text },
   ...{ drain: text, devices: text, rate: text, metrics: text, seed: text, replay: text, speed: text, start: text },
+  ...{ fault: text, record: text },
   ...{ report: flag, help: flag },
 } as const;
-const GENERATED_ONLY = ["devices", "rate", "metrics", "seed"] as const;
+const GENERATED_ONLY = ["devices", "rate", "metrics"] as const;
 const REPLAYED_ONLY = ["speed", "start"] as const;
 
 export type Options = ReturnType<typeof parseOptions>;
@@ -66,6 +70,8 @@ export function parseOptions(args: string[]) {
   for (const name of values.replay === undefined ? REPLAYED_ONLY : GENERATED_ONLY)
     if (values[name] !== undefined)
       throw new OptionError(`--${name} goes ${values.replay === undefined ? "only" : "not"} with --replay`);
+  if (values.seed !== undefined && values.replay !== undefined && values.fault === undefined)
+    throw new OptionError("--seed goes with --replay only where there is --fault");
   const prefix = values.prefix ?? (values.replay === undefined ? "sim-" : "");
   if (!/^[A-Za-z0-9._:-]{0,100}$/.test(prefix))
     throw new OptionError(`--prefix must be up to 100 characters of A-Z a-z 0-9 . _ : -, is ${prefix}`);
@@ -84,11 +90,21 @@ export function parseOptions(args: string[]) {
     devices: number("devices", 10, 1, 100_000),
     rate: number("rate", 10, 0.001, 1_000_000, false),
     metrics: number("metrics", 3, 1, 100),
+    faults: values.fault === undefined ? undefined : faultsOf(values.fault),
+    record: values.record,
     seed: number("seed", 1, 0, 0xffff_ffff),
     replay: values.replay,
     speed: values.speed === "max" ? Number.POSITIVE_INFINITY : number("speed", 1, 0.001, 1_000_000, false),
     start: choice("start", ["recorded", "now"]),
   };
+}
+
+function faultsOf(list: string): Faults {
+  try {
+    return parseFaults(list);
+  } catch (error) {
+    throw new OptionError(`--fault ${(error as Error).message}`);
+  }
 }
 
 function parsed(args: string[]) {

@@ -1,3 +1,5 @@
+import type { FaultCounts } from "./faults.ts";
+
 /** Bounds of neighbouring buckets differ by this factor: a percentile is off by 2 % at most, in constant memory. */
 const GROWTH = 1.04;
 
@@ -13,6 +15,8 @@ export class Progress {
   reconnects = 0;
   /** Lines of a recording that held no value. */
   empty = 0;
+  /** What went wrong on purpose. */
+  faults: FaultCounts | undefined;
   #latencies = new Map<number, number>();
   #startedAt = performance.now();
   #shown = 0;
@@ -57,6 +61,7 @@ export class Progress {
       inFlight > 0 ? `, ${inFlight} NOT acknowledged` : "",
       this.refused > 0 ? `, ${this.refused} REFUSED (first: ${this.firstRefusal})` : "",
       this.empty > 0 ? `; ${this.empty} recorded lines held no value` : "",
+      this.faults ? `; ${this.faults}` : "",
     ].join("");
     return `${this.sent} messages sent, ${this.acknowledged} acknowledged in ${seconds} s (p50 ${p50Ms} ms, p99 ${p99Ms} ms)${also}`;
   }
@@ -64,7 +69,20 @@ export class Progress {
   report(inFlight: number) {
     const { sent, acknowledged, resent, refused, reconnects, empty } = this;
     const seconds = Number(((performance.now() - this.#startedAt) / 1000).toFixed(2));
+    const faults = this.faults ? { faults: this.faults } : {};
     const [p50Ms, p99Ms] = [this.latencyMs(0.5), this.latencyMs(0.99)];
-    return { sent, acknowledged, seconds, p50Ms, p99Ms, resent, refused, unacknowledged: inFlight, reconnects, empty };
+    return {
+      sent,
+      acknowledged,
+      seconds,
+      p50Ms,
+      p99Ms,
+      resent,
+      refused,
+      unacknowledged: inFlight,
+      reconnects,
+      empty,
+      ...faults,
+    };
   }
 }

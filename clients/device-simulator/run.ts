@@ -35,9 +35,10 @@ export async function publishAll(
       await sleep(Math.min(wait, SLEEP_MS_MAX), undefined, { signal: stop }).catch(() => {});
     if (stop.aborted) break;
     const device = fleet.known(message.deviceId) ?? (await fleet.add(message.deviceId));
+    if (message.lost && device.hears) await device.whenDrained(stop);
     if (!device.ready) await device.whenReady(stop);
     if (stop.aborted) break;
-    device.publish(JSON.stringify({ ts: message.ts, values: message.values }));
+    device.publish(message);
   }
   const ended = AbortSignal.any([interrupted, fleet.failed]);
   ended.addEventListener("abort", wake);

@@ -1,8 +1,12 @@
 // npm run simulate -- [OPTIONS]: devices for demonstrations and tests, on the other side of the wire. See --help.
+import { FaultPlan } from "./fault-plan.ts";
+import { FaultCounts } from "./faults.ts";
+import { faultyMessages } from "./faulty-messages.ts";
 import { Fleet } from "./fleet.ts";
 import { deviceIds, generatedMessages } from "./generated.ts";
 import { OptionError, type Options, parseOptions, USAGE } from "./options.ts";
 import { Progress } from "./progress.ts";
+import { Recorder } from "./recorder.ts";
 import { Registry } from "./registry.ts";
 import { replayedMessages } from "./replay.ts";
 import { publishAll } from "./run.ts";
@@ -35,7 +39,17 @@ process.on("SIGINT", () => {
 });
 
 const progress = new Progress();
-const fleet = new Fleet(options, new Registry(options.url), progress);
+const recorder = options.record === undefined ? undefined : new Recorder(options.record);
+const { faults } = options;
+const planOf = faults && ((deviceId: string) => new FaultPlan(faults, options.seed, deviceId));
+const counts = new FaultCounts();
+const readsSlowly = (deviceId: string) => {
+  const slow = planOf?.(deviceId).slowReader ?? false;
+  if (slow) counts.slowReaders++;
+  return slow;
+};
+if (faults) progress.faults = counts;
+const fleet = new Fleet({ ...options, readsSlowly }, new Registry(options.url), progress, recorder);
 const ticking = setInterval(() => process.stderr.write(`${progress.line(fleet.inFlight)}\n`), 1000);
 try {
   if (options.replay === undefined) await fleet.addAll(deviceIds(options), interrupted);
@@ -45,7 +59,12 @@ try {
   const timeIsUp = replay !== undefined && durationSeconds ? [AbortSignal.timeout(durationSeconds * 1000)] : [];
   const stop = AbortSignal.any([interrupted, ...timeIsUp]);
   const messages = replay === undefined ? generatedMessages(options) : replayedMessages(options, progress, stop);
-  await publishAll(messages, fleet, { ...options, stop, interrupted });
+  await publishAll(planOf ? faultyMessages(messages, planOf, counts) : messages, fleet, {
+    ...options,
+    stop,
+    interrupted,
+  });
+  await recorder?.close();
 } catch (error) {
   leave((error as Error).message);
 }

@@ -14,6 +14,7 @@ import type { DeviceKey, EdgePolicy } from "./edge-policy.ts";
 import { hangUpOnDestroy } from "./hang-up.ts";
 import { Inbound } from "./inbound.ts";
 import { Listeners } from "./listeners.ts";
+import { refuseMalformedProperties } from "./malformed-properties.ts";
 import { MessageRate } from "./message-rate.ts";
 import { isAnswered, isOwn, ownFilters, restoreFilter, SESSION } from "./own-filters.ts";
 import { SessionFile } from "./persistence/session-file.ts";
@@ -201,6 +202,7 @@ export class EmbeddedEdge {
     const { maxTopicBytes, maxTopicLevels, now } = this.#options;
     const acknowledged = (id: number) => this.#connections.get(client)?.outbound?.settled(id);
     internals.beforePackets(client, (packet) => {
+      refuseMalformedProperties(packet);
       const connection = this.#connections.get(client);
       if (!connection) return;
       connection.seenAt = now();

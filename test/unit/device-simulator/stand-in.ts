@@ -20,6 +20,8 @@ export interface Published {
 /** A platform small enough that a test decides each of its answers. */
 export async function standIn(options: StandInOptions = {}) {
   const published: Published[] = [];
+  /** What each device sent, packet by packet, and after how many bytes which of its connections ended. */
+  const wire = new Map<string, string[]>();
   const registered: string[] = [];
   const sockets = new Set<Socket>();
   const http = createServer(async (request, response) => {
@@ -41,6 +43,9 @@ export async function standIn(options: StandInOptions = {}) {
     const parser = mqttPacket.parser({ protocolVersion: 5 });
     let deviceId = "";
     let version: 4 | 5 = 5;
+    let bytes = 0;
+    const note = (what: string) => wire.set(deviceId, [...(wire.get(deviceId) ?? []), what]);
+    socket.once("close", () => note(`closed after ${bytes} bytes`));
     const send = (packet: mqttPacket.Packet) => {
       if (!socket.destroyed) socket.write(mqttPacket.generate(packet, { protocolVersion: version }));
     };
@@ -48,6 +53,7 @@ export async function standIn(options: StandInOptions = {}) {
       if (packet.cmd === "connect") {
         version = packet.protocolVersion as 4 | 5;
         deviceId = packet.username ?? "";
+        note("connect");
         const right = packet.password?.toString() === `secret of ${deviceId}`;
         const code = right ? (options.connack?.() ?? 0) : version === 5 ? 0x87 : 5;
         send({
@@ -60,12 +66,19 @@ export async function standIn(options: StandInOptions = {}) {
         const text = packet.payload.toString();
         const message = { deviceId, topic, payload: JSON.parse(text), text } as Published;
         published.push(message);
+        note(text);
         const reasonCode = options.puback ? options.puback(message, published.length, socket) : 0;
         if (qos === 1 && reasonCode !== undefined) send({ cmd: "puback", messageId: messageId as number, reasonCode });
       } else if (packet.cmd === "pingreq") send({ cmd: "pingresp" });
-      else if (packet.cmd === "disconnect") socket.end();
+      else if (packet.cmd === "disconnect") {
+        note("disconnect");
+        socket.end();
+      }
     });
-    socket.on("data", (data) => parser.parse(data));
+    socket.on("data", (data) => {
+      bytes += data.length;
+      parser.parse(data);
+    });
   });
   const port = async (server: { listen: typeof mqtt.listen; address(): unknown }) => {
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -75,6 +88,7 @@ export async function standIn(options: StandInOptions = {}) {
     url: `http://127.0.0.1:${await port(http)}`,
     mqtt: `mqtt://127.0.0.1:${await port(mqtt)}`,
     published,
+    wire,
     registered,
     async close() {
       for (const socket of sockets) socket.destroy();

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { nameOf, publishPacket, Rig, type StartEdge, TELEMETRY, VERSIONS } from "./subject.ts";
+import { SECRET } from "./platform.ts";
+import { DEVICE, kept, nameOf, publishPacket, Rig, type StartEdge, TELEMETRY, VERSIONS } from "./subject.ts";
 
 /** Bytes that are no MQTT, after a CONNECT or without one. */
 const MALFORMED: Record<string, Buffer> = {
@@ -19,7 +20,44 @@ const MALFORMED: Record<string, Buffer> = {
   "random bytes": Buffer.from("c3f7a1009b55e2000d17ffeedd0102034a5b6c7d8e9fa0b1", "hex"),
 };
 
+/** Properties that are given twice or end before their value does (MQTT 5.0 section 2.2.2.2), in hexadecimal. */
+const MALFORMED_PROPERTIES = {
+  "Session Expiry Interval twice": "110000003c110000003c",
+  "Session Expiry Interval cut short": "1100",
+  "Receive Maximum twice": "210005210005",
+  "Maximum Packet Size twice": "27000fffff27000fffff",
+  "Reason String twice": "1f0001611f000162",
+};
+
 export function malformed(start: StartEdge): void {
+  for (const [what, hex] of Object.entries(MALFORMED_PROPERTIES)) {
+    const properties = Buffer.from(hex, "hex");
+    const withLength = (bytes: Buffer) => Buffer.concat([Buffer.of(bytes.length), bytes]);
+
+    test(`MQTT 5: a CONNECT with ${what} is refused and harms nobody`, async (t) => {
+      const rig = await Rig.start(t, start);
+      const witness = await rig.connect(5, { clientId: "witness" });
+      const text = (value: string) => Buffer.concat([Buffer.of(0, value.length), Buffer.from(value)]);
+      const header = Buffer.concat([text("MQTT"), Buffer.of(5, 0xc2, 0, 60), withLength(properties)]);
+      const rest = Buffer.concat([header, text("c-1"), text(DEVICE.deviceId), text(SECRET)]);
+      const client = rig.open(5);
+      client.write(Buffer.concat([Buffer.of(0x10), withLength(rest)]));
+      assert.deepEqual(await client.answers(1), ["closed"]);
+      witness.send(publishPacket(1, "a"));
+      assert.deepEqual(await witness.answers(1), ["puback 1"]);
+    });
+
+    test(`MQTT 5: a DISCONNECT with ${what} ends its connection and harms nobody`, async (t) => {
+      const rig = await Rig.start(t, start);
+      const witness = await rig.connect(5, { clientId: "witness" });
+      const client = await rig.connect(5, kept(5));
+      client.write(Buffer.concat([Buffer.of(0xe0), withLength(Buffer.concat([Buffer.of(0), withLength(properties)]))]));
+      assert.deepEqual(await client.answers(1), ["closed"]);
+      witness.send(publishPacket(1, "a"));
+      assert.deepEqual(await witness.answers(1), ["puback 1"]);
+    });
+  }
+
   for (const version of VERSIONS)
     for (const [what, bytes] of Object.entries(MALFORMED))
       for (const scheme of ["mqtt", "ws"] as const)
