@@ -1,9 +1,16 @@
 import { existsSync } from "node:fs";
-import type { BrokerOptions } from "moleculer";
+import type { BrokerOptions, Middleware } from "moleculer";
 import { brokerOptions } from "./lib/broker-options.ts";
 import { type Config, readConfig } from "./lib/config.ts";
 import { holdDataDirectory } from "./lib/data-directory.ts";
-import { announceReady, exitOnFailedStart, exitWith, limitStop, stopWithParent } from "./lib/start-and-stop.ts";
+import {
+  announceReady,
+  exitingOnFailure,
+  exitOnFailedStart,
+  exitWith,
+  limitStop,
+  stopWithParent,
+} from "./lib/start-and-stop.ts";
 
 /** Everything that may be wrong before a broker exists ends here, in one line. */
 function prepare(): Config {
@@ -24,7 +31,7 @@ const options = brokerOptions(config);
 
 export default {
   ...options,
-  middlewares: [exitOnFailedStart, ...(options.middlewares ?? [])],
+  middlewares: [exitOnFailedStart, ...(options.middlewares ?? [])].map((one) => exitingOnFailure(one as Middleware)),
   started(broker) {
     if (config.INSECURE_LISTEN)
       broker.logger.warn("INSECURE_LISTEN: REST asks for no credential and may be reached from other machines.", {

@@ -22,6 +22,21 @@ export const exitOnFailedStart: Middleware = {
   },
 } as Middleware;
 
+/** A middleware that cannot start, because its engine cannot, ends the process as a service does. */
+export const exitingOnFailure = (middleware: Middleware): Middleware =>
+  middleware.started
+    ? {
+        ...middleware,
+        async started(broker: ServiceBroker) {
+          try {
+            await middleware.started?.(broker);
+          } catch (error) {
+            exitWith((error as Error).message);
+          }
+        },
+      }
+    : middleware;
+
 /** Prints one line on standard error and ends the process with code 1. */
 export function exitWith(message: string): never {
   process.stderr.write(`ganglion: ${message.replaceAll(/\s*\n\s*/g, "; ")}\n`);

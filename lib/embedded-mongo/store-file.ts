@@ -1,12 +1,20 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import mongodb from "mongodb";
+import { migrate, type SqliteSchema } from "../sqlite-schema.ts";
 import { Catalog } from "./catalog.ts";
 import { serverError } from "./errors.ts";
 
-/** Format of the file, in SQLite's `user_version`. */
-const FORMAT = 1;
-/** "Gngl", in SQLite's `application_id`. */
-const APPLICATION_ID = 0x476e676c;
+const SCHEMA: SqliteSchema = {
+  kind: "document store",
+  /** "Gngl" */
+  applicationId: 0x476e676c,
+  steps: [
+    (db) =>
+      db.exec(`CREATE TABLE catalog_version (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL);
+        INSERT INTO catalog_version VALUES (1, 0);
+        CREATE TABLE catalog (id INTEGER PRIMARY KEY AUTOINCREMENT, namespace TEXT NOT NULL UNIQUE, meta TEXT NOT NULL);`),
+  ],
+};
 const SQLITE_BUSY = 5;
 const SQLITE_FULL = 13;
 
@@ -32,42 +40,14 @@ export class StoreFile {
     this.#statementsMax = options.statementsMax;
     this.#database = new DatabaseSync(file, { timeout: options.busyTimeoutMs });
     try {
+      migrate(this.#database, file, SCHEMA);
       this.#database.exec("PRAGMA journal_mode=WAL");
       this.#database.exec(`PRAGMA synchronous=${options.synchronous}; PRAGMA temp_store=MEMORY`);
-      this.#checkFormat(file);
     } catch (error) {
       this.#database.close();
       throw error;
     }
     this.catalog = new Catalog(this);
-  }
-
-  #checkFormat(file: string): void {
-    this.#database.exec("BEGIN IMMEDIATE");
-    try {
-      const format = this.#pragma("user_version");
-      const empty = this.#database.prepare("SELECT count(*) AS n FROM sqlite_schema").get()?.["n"] === 0;
-      if (empty && format === 0) this.#initialise();
-      else if (this.#pragma("application_id") !== APPLICATION_ID)
-        throw new Error(`${file} is a SQLite file, but not a document store`);
-      else if (format !== FORMAT)
-        throw new Error(`${file} has the document store format ${format}; this version reads format ${FORMAT} only`);
-      this.#database.exec("COMMIT");
-    } catch (error) {
-      this.#database.exec("ROLLBACK");
-      throw error;
-    }
-  }
-
-  #pragma(name: string): unknown {
-    return this.#database.prepare(`PRAGMA ${name}`).get()?.[name];
-  }
-
-  #initialise(): void {
-    this.#database.exec(`PRAGMA user_version=${FORMAT}; PRAGMA application_id=${APPLICATION_ID};
-      CREATE TABLE catalog_version (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL);
-      INSERT INTO catalog_version VALUES (1, 0);
-      CREATE TABLE catalog (id INTEGER PRIMARY KEY AUTOINCREMENT, namespace TEXT NOT NULL UNIQUE, meta TEXT NOT NULL);`);
   }
 
   statement(sql: string): StatementSync {
