@@ -4,6 +4,7 @@ import { channelMiddlewares } from "./channels/middlewares.ts";
 import { SqliteFactsAdapter } from "./channels/sqlite-facts.ts";
 import { SqliteWorkAdapter } from "./channels/sqlite-work.ts";
 import type { Config } from "./config.ts";
+import { health } from "./health.ts";
 import { opening } from "./opening.ts";
 import { serviceInfo } from "./service-info.ts";
 import { settingsMiddleware } from "./service-settings.ts";
@@ -35,6 +36,6 @@ export function brokerOptions(config: Config): BrokerOptions {
     // Dependencies are looked for this often; Moleculer's second would be most of the time to start.
     dependencyInterval: 10,
     metrics: { enabled: true, reporter: [] },
-    middlewares: [settingsMiddleware(config), ...channelMiddlewares({ facts, work }), opening, serviceInfo],
+    middlewares: [health, settingsMiddleware(config), ...channelMiddlewares({ facts, work }), opening, serviceInfo],
   };
 }

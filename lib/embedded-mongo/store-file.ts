@@ -1,5 +1,6 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import mongodb from "mongodb";
+import { DiskTrouble, isDiskError, rewriteHeader } from "../disk-trouble.ts";
 import { migrate, type SqliteSchema } from "../sqlite-schema.ts";
 import { Catalog } from "./catalog.ts";
 import { serverError } from "./errors.ts";
@@ -30,6 +31,7 @@ export interface StoreFileOptions {
 /** One SQLite file: statements, transactions, and the catalog of collections in it. */
 export class StoreFile {
   readonly catalog: Catalog;
+  readonly trouble: DiskTrouble;
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   readonly #statementsMax: number;
@@ -48,6 +50,11 @@ export class StoreFile {
       throw error;
     }
     this.catalog = new Catalog(this);
+    this.trouble = new DiskTrouble({
+      engine: "document store",
+      file,
+      write: () => this.write(() => rewriteHeader(this.#database)),
+    });
   }
 
   statement(sql: string): StatementSync {
@@ -85,7 +92,7 @@ export class StoreFile {
     try {
       this.#database.exec(begin);
     } catch (error) {
-      throw translated(error);
+      throw this.#failed(error);
     }
     this.#inTransaction = true;
     try {
@@ -95,10 +102,15 @@ export class StoreFile {
       return result;
     } catch (error) {
       this.#end(error instanceof mongodb.MongoServerError);
-      throw translated(error);
+      throw this.#failed(error);
     } finally {
       this.#inTransaction = false;
     }
+  }
+
+  #failed(error: unknown): unknown {
+    this.trouble.report(error);
+    return translated(error);
   }
 
   #end(commit: boolean): void {
@@ -115,17 +127,25 @@ export class StoreFile {
   }
 
   close(): void {
+    this.trouble.close();
     this.#statements.clear();
     if (this.#database.isOpen) this.#database.close();
   }
 }
 
-/** SQLite's own errors by MongoDB's names, where there is one. */
+/**
+ * SQLite's own errors by MongoDB's names, where there is one. What is the disk's fault is an outage: a consumer waits for
+ * its end, and no message is taken for poison.
+ */
 function translated(error: unknown): unknown {
   if (!(error instanceof Error) || !("errcode" in error)) return error;
   const primary = Number(error.errcode) & 0xff;
   if (primary === SQLITE_BUSY)
-    return serverError(24, "LockTimeout", "another process holds the document store's write lock", { cause: error });
-  if (primary === SQLITE_FULL) return serverError(14031, "OutOfDiskSpace", "the disk is full", { cause: error });
-  return error;
+    return serverError(24, "LockTimeout", "another process holds the document store's write lock", {
+      outage: true,
+      cause: error,
+    });
+  if (primary === SQLITE_FULL)
+    return serverError(14031, "OutOfDiskSpace", "the disk is full", { outage: true, cause: error });
+  return isDiskError(error) ? Object.assign(error, { outage: true }) : error;
 }

@@ -4,6 +4,7 @@ import type { Context, Service, ServiceSchema } from "moleculer";
 import OpenApi from "moleculer-auto-openapi";
 import ApiGateway from "moleculer-web";
 import type { StreamType } from "../../lib/contract.ts";
+import type { HealthBroker } from "../../lib/health.ts";
 import type { Meta } from "../../lib/meta.ts";
 import { problemOf } from "../../lib/problem.ts";
 import { VERSION } from "../../lib/version.ts";
@@ -169,11 +170,10 @@ export default {
     ready(this: Gateway, ctx: Context<unknown, { $statusCode?: number }>) {
       const services = this.broker.registry.getServiceList({ onlyAvailable: true, skipInternal: true });
       const running = new Set(services.map(({ name }: { name: string }) => name));
-      const { factsAdapter } = this.broker as unknown as { factsAdapter?: { connected: boolean } };
       const reasons = unreadiness(
         contracts.map(({ name }) => name),
         running,
-        factsAdapter,
+        (this.broker as unknown as HealthBroker).health.reasons(),
       );
       if (reasons.length === 0) return { status: "ready" };
       ctx.meta.$statusCode = 503;

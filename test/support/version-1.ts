@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { seqOf } from "../../services/mqtt-bridge/identity.ts";
+import { seqOf } from "../../lib/readings/identity.ts";
 import { type RecordedMessage, recordedMessages } from "./recording.ts";
 
 /**
