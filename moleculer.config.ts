@@ -1,8 +1,10 @@
 import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import type { BrokerOptions, Middleware } from "moleculer";
 import { brokerOptions } from "./lib/broker-options.ts";
 import { type Config, readConfig } from "./lib/config.ts";
 import { holdDataDirectory } from "./lib/data-directory.ts";
+import { logFormatOf } from "./lib/log/logger.ts";
 import {
   announceReady,
   exitingOnFailure,
@@ -37,6 +39,6 @@ export default {
       broker.logger.warn("INSECURE_LISTEN: REST asks for no credential and may be reached from other machines.", {
         host: config.HOST,
       });
-    announceReady(broker);
+    announceReady(broker, { dataDir: resolve(config.DATA_DIR), people: logFormatOf(config) === "text" });
   },
 } satisfies BrokerOptions;

@@ -5,6 +5,7 @@ import { SqliteFactsAdapter } from "./channels/sqlite-facts.ts";
 import { SqliteWorkAdapter } from "./channels/sqlite-work.ts";
 import type { Config } from "./config.ts";
 import { health } from "./health.ts";
+import { logFormatOf, StructuredLogger } from "./log/logger.ts";
 import { opening } from "./opening.ts";
 import { serviceInfo } from "./service-info.ts";
 import { settingsMiddleware } from "./service-settings.ts";
@@ -30,7 +31,7 @@ export function brokerOptions(config: Config): BrokerOptions {
     retryMaxMs: config.WORK_RETRY_SECONDS_MAX * 1000,
   });
   return {
-    logLevel: config.LOG_LEVEL,
+    logger: new StructuredLogger({ level: config.LOG_LEVEL, format: logFormatOf(config) }),
     // Parameters are parsed by defineService.
     validator: false,
     // Dependencies are looked for this often; Moleculer's second would be most of the time to start.

@@ -31,6 +31,8 @@ const Variables = z.object({
   /** FULL survives power loss; NORMAL the death of the process only. */
   SQLITE_SYNCHRONOUS: z.enum(["FULL", "NORMAL"]).default("FULL"),
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace"]).default("info"),
+  /** Form of the log on standard error. @default text at a terminal, else json */
+  LOG_FORMAT: z.enum(["json", "text"]).optional(),
   /** Seconds that a stop may take until the process ends all the same. */
   STOP_TIMEOUT_SECONDS: count(5, 1, 300),
 
