@@ -5,6 +5,7 @@ import { brokerOptions } from "./lib/broker-options.ts";
 import { type Config, readConfig } from "./lib/config.ts";
 import { holdDataDirectory } from "./lib/data-directory.ts";
 import { logFormatOf } from "./lib/log/logger.ts";
+import { optionalMiddlewares } from "./lib/optional-middlewares.ts";
 import {
   announceReady,
   exitingOnFailure,
@@ -29,7 +30,7 @@ function prepare(): Config {
 const config = prepare();
 limitStop(config.STOP_TIMEOUT_SECONDS);
 if (process.env["npm_lifecycle_event"] !== undefined) stopWithParent();
-const options = brokerOptions(config);
+const options = brokerOptions(config, await optionalMiddlewares(config));
 
 export default {
   ...options,

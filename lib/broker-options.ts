@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { BrokerOptions } from "moleculer";
+import type { BrokerOptions, Middleware } from "moleculer";
 import { channelMiddlewares } from "./channels/middlewares.ts";
 import { SqliteFactsAdapter } from "./channels/sqlite-facts.ts";
 import { SqliteWorkAdapter } from "./channels/sqlite-work.ts";
@@ -10,8 +10,12 @@ import { opening } from "./opening.ts";
 import { serviceInfo } from "./service-info.ts";
 import { settingsMiddleware } from "./service-settings.ts";
 
-/** The broker of one process: which engine stands behind which port is decided here and nowhere else. */
-export function brokerOptions(config: Config): BrokerOptions {
+/**
+ * The broker of one process: which engine stands behind which port is decided here and nowhere else.
+ *
+ * @param more middlewares that are loaded only where they are wanted; behind the channels, before the outside is let in.
+ */
+export function brokerOptions(config: Config, more: readonly Middleware[] = []): BrokerOptions {
   const facts = new SqliteFactsAdapter({
     file: join(config.DATA_DIR, "facts.db"),
     synchronous: config.SQLITE_SYNCHRONOUS,
@@ -37,6 +41,13 @@ export function brokerOptions(config: Config): BrokerOptions {
     // Dependencies are looked for this often; Moleculer's second would be most of the time to start.
     dependencyInterval: 10,
     metrics: { enabled: true, reporter: [] },
-    middlewares: [health, settingsMiddleware(config), ...channelMiddlewares({ facts, work }), opening, serviceInfo],
+    middlewares: [
+      health,
+      settingsMiddleware(config),
+      ...channelMiddlewares({ facts, work }),
+      ...more,
+      opening,
+      serviceInfo,
+    ],
   };
 }

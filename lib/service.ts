@@ -15,6 +15,7 @@ import type { ActionContract, ServiceContract } from "./contract.ts";
 import type { HealthBroker } from "./health.ts";
 import type { Meta } from "./meta.ts";
 import { openapiOperation } from "./openapi-operation.ts";
+import type { TracingBroker } from "./tracing/tracing.ts";
 
 /** Typed replacement for Moleculer's stringly-typed `call`. */
 export interface Caller {
@@ -29,6 +30,7 @@ export interface Caller {
 export interface TypedBroker
   extends Caller,
     HealthBroker,
+    TracingBroker,
     Pick<Service["broker"], "metrics" | "logger" | "nodeID" | "namespace"> {
   /**
    * Resolves when the channel holds the message durably.

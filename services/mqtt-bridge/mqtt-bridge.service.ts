@@ -8,6 +8,7 @@ import type { EdgeOptions } from "./edge/edge-options.ts";
 import { EmbeddedEdge } from "./edge/embedded-edge.ts";
 import { bridgeMetrics } from "./metrics.ts";
 import { resubmittedText } from "./resubmission.ts";
+import { tracedPolicy } from "./traced-policy.ts";
 import { Uplink } from "./uplink.ts";
 
 interface Settings {
@@ -43,6 +44,7 @@ export default defineService(mqttBridge, {
       typeRefreshSeconds,
     );
     this.schemas = schemas;
+    const { tracing } = this.broker;
     const policy = bridgePolicy({
       dialects,
       uplink,
@@ -54,7 +56,7 @@ export default defineService(mqttBridge, {
       ...(mqttPort === undefined ? {} : { port: mqttPort }),
       ...(mqttWsPort === undefined ? {} : { wsPort: mqttWsPort }),
     };
-    const edge = await EmbeddedEdge.start(policy, options);
+    const edge = await EmbeddedEdge.start(tracing ? tracedPolicy(policy, tracing) : policy, options);
     this.edge = edge;
     this.listening = edge.listening;
     this.sampler = bridgeMetrics(this.broker.metrics, () => ({

@@ -10,7 +10,7 @@ import { rejectionOf } from "./rejected-message.ts";
 export type PublishText = (
   channel: "telemetry.received" | "telemetry.rejected",
   text: string,
-  options: { key: string; raw: true },
+  options: { key: string; raw: true; headers?: Record<string, string> },
 ) => Promise<void>;
 
 /** How much happened since the start; read by a sampler, never reported per message. */
@@ -44,12 +44,12 @@ export class Uplink {
     const refused = schema?.refusal(decoded.items, message.receivedAt);
     if (refused !== undefined) return this.#reject(key, device, message, refused);
     const text = telemetryText(device, message, decoded.items);
-    return this.#publish("telemetry.received", text, { key, raw: true }).then(this.#stored, this.#failed);
+    return this.#publish("telemetry.received", text, optionsOf(key, message)).then(this.#stored, this.#failed);
   }
 
   #reject(key: string, device: DeviceKey, message: InboundMessage, reason: string): Promise<Outcome> {
     const text = JSON.stringify(rejectionOf(device, message, reason));
-    return this.#publish("telemetry.rejected", text, { key, raw: true }).then(() => {
+    return this.#publish("telemetry.rejected", text, optionsOf(key, message)).then(() => {
       this.counts.rejected++;
       return new Refusal(Reason.payloadFormatInvalid, reason);
     }, this.#failed);
@@ -67,3 +67,7 @@ export class Uplink {
     throw new Refusal(Reason.implementationSpecific, "the message could not be stored", { cause });
   };
 }
+
+/** Headers cost: a message has them only where it is traced. */
+const optionsOf = (key: string, { headers }: InboundMessage): Parameters<PublishText>[2] =>
+  headers === undefined ? { key, raw: true } : { key, raw: true, headers };

@@ -55,6 +55,7 @@ export class Connection {
 /** A PUBLISH as the policy sees it. */
 export class InboundPublish implements InboundMessage {
   readonly receivedAt: number;
+  headers?: Record<string, string>;
   readonly #packet: PublishPacket;
   readonly #connection: Connection;
   readonly #number: number;
@@ -80,7 +81,15 @@ export class InboundPublish implements InboundMessage {
   }
 
   get messageId(): string | undefined {
-    const given = this.#packet.properties?.userProperties?.["message-id"];
+    return this.#userProperty("message-id");
+  }
+
+  get traceparent(): string | undefined {
+    return this.#userProperty("traceparent");
+  }
+
+  #userProperty(name: string): string | undefined {
+    const given = this.#packet.properties?.userProperties?.[name];
     return Array.isArray(given) ? given[0] : given;
   }
 
