@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import type { BrokerOptions, Middleware } from "moleculer";
 import { brokerOptions } from "./lib/broker-options.ts";
 import { type Config, readConfig } from "./lib/config.ts";
+import { consoleSocket } from "./lib/console/socket.ts";
 import { holdDataDirectory } from "./lib/data-directory.ts";
 import { logFormatOf } from "./lib/log/logger.ts";
 import { optionalMiddlewares } from "./lib/optional-middlewares.ts";
@@ -32,9 +33,19 @@ limitStop(config.STOP_TIMEOUT_SECONDS);
 if (process.env["npm_lifecycle_event"] !== undefined) stopWithParent();
 const options = brokerOptions(config, await optionalMiddlewares(config));
 
+/** Our commands of Moleculer's REPL are loaded only where it is. */
+async function replOptionsOf(argv: readonly string[]): Promise<BrokerOptions> {
+  if (!argv.includes("--repl")) return {};
+  const { replOptions } = await import("./lib/console/repl-options.ts");
+  return { replOptions } as unknown as BrokerOptions;
+}
+
 export default {
   ...options,
-  middlewares: [exitOnFailedStart, ...(options.middlewares ?? [])].map((one) => exitingOnFailure(one as Middleware)),
+  ...(await replOptionsOf(process.argv)),
+  middlewares: [exitOnFailedStart, ...(options.middlewares ?? []), consoleSocket(config.DATA_DIR)].map((one) =>
+    exitingOnFailure(one as Middleware),
+  ),
   started(broker) {
     if (config.INSECURE_LISTEN)
       broker.logger.warn("INSECURE_LISTEN: REST asks for no credential and may be reached from other machines.", {
