@@ -10,6 +10,10 @@ import { type Platform, startPlatform } from "../support/platform.ts";
 import { unless } from "../support/requirements.ts";
 import { restClient } from "../support/rest.ts";
 
+// DISK_CONTROL names a build broken on purpose, with which these tests must fail.
+const control = process.env["DISK_CONTROL"];
+const controlOptions =
+  control === undefined ? [] : [`--import=${new URL(`../kill/controls/${control}.ts`, import.meta.url).href}`];
 const WAIT = { timeout: 20_000, interval: 100 };
 const FIRST_TS = 1_700_000_000_000;
 
@@ -147,7 +151,7 @@ test("a full disk: no PUBACK, not ready and why, REST writes 503, alive; room ag
 }, async (t) => {
   const dataDir = mkdtempSync(join(tmpdir(), "ganglion-full-"));
   assert.equal(spawnSync("mount", ["-t", "tmpfs", "-o", "size=48m", "tmpfs", dataDir]).status, 0);
-  const platform = await startPlatform({ dataDir, env: { HTTP_RATE_LIMIT: "1000000" } });
+  const platform = await startPlatform({ dataDir, nodeOptions: controlOptions, env: { HTTP_RATE_LIMIT: "1000000" } });
   t.after(async () => {
     await platform.kill();
     spawnSync("umount", [dataDir]);
@@ -167,7 +171,10 @@ test("a data folder that turns read-only: no PUBACK, not ready and why, REST wri
   timeout: 120_000,
 }, async (t) => {
   const readOnly = new URL("../support/read-only.ts", import.meta.url).href;
-  const platform = await startPlatform({ nodeOptions: [`--import=${readOnly}`], env: { HTTP_RATE_LIMIT: "1000000" } });
+  const platform = await startPlatform({
+    nodeOptions: [...controlOptions, `--import=${readOnly}`],
+    env: { HTTP_RATE_LIMIT: "1000000" },
+  });
   t.after(() => platform.kill());
   const toggle = () => process.kill(platform.pid, "SIGUSR2");
   await throughTrouble(t, platform, /read-only/, toggle, toggle);
