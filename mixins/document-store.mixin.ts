@@ -10,9 +10,9 @@ export interface DocumentStoreSettings {
 
 interface Host {
   settings: DocumentStoreSettings;
-  broker: HealthBroker;
+  broker: Partial<HealthBroker>;
   documents?: Connection;
-  unwatchDocuments?: () => void;
+  unwatchDocuments?: (() => void) | undefined;
 }
 
 /** Opens the document store before the service starts and closes it after it stopped. */
@@ -21,7 +21,7 @@ export const documentStore: Mixin<{ documents: Connection }> = {
     const { documentsFile: file, synchronous } = this.settings;
     const documents = await openDocumentStore({ file, synchronous });
     this.documents = documents;
-    this.unwatchDocuments = this.broker.health.register(() => documentStoreTrouble(documents));
+    this.unwatchDocuments = this.broker.health?.register(() => documentStoreTrouble(documents));
   },
   async stopped(this: Host) {
     this.unwatchDocuments?.();

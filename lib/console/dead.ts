@@ -2,18 +2,6 @@ import { DEFAULT_TENANT } from "../meta.ts";
 import { argumentsOf, type Command, CommandError, numberOf } from "./command.ts";
 
 const LIMIT_MAX = 1000;
-const LIST = "dead-letters.list";
-
-/** What is shown of a dead letter; the service's own contract says more. */
-interface Letter {
-  id: string;
-  channel: string;
-  group?: string;
-  deviceId?: string;
-  deadAt: string;
-  attempts: number;
-  error: { type: string; message: string };
-}
 
 export const dead: Command = {
   name: "dead",
@@ -25,15 +13,13 @@ export const dead: Command = {
     const limit = numberOf("limit", values.limit, 50, LIMIT_MAX);
     const [channel] = positionals;
     const meta = { tenantId: values.tenant ?? DEFAULT_TENANT };
-    // By name: the service may run elsewhere, or not at all.
-    const { call } = broker as unknown as { call(action: string, params: object, opts: object): Promise<unknown> };
-    const page = await call
-      .call(broker, LIST, { limit, ...(channel === undefined ? {} : { channel }) }, { meta })
+    const page = await broker
+      .call("dead-letters.list", { limit, ...(channel === undefined ? {} : { channel }) }, { meta })
       .catch((error: { type?: unknown }) => {
         if (error.type !== "SERVICE_NOT_FOUND") throw error;
         throw new CommandError("no service dead-letters runs here");
       });
-    const { items, nextCursor } = page as { items: Letter[]; nextCursor?: string };
+    const { items, nextCursor } = page;
     for (const { id, deadAt, attempts, error, ...rest } of items)
       print(
         `${id}  ${deadAt}  ${rest.channel}${rest.group === undefined ? "" : ` (${rest.group})`}  ${rest.deviceId ?? "-"}  ${attempts} attempts  ${error.type}: ${JSON.stringify(error.message)}`,

@@ -12,9 +12,9 @@ export interface ReadingStoreSettings {
 
 interface Host {
   settings: ReadingStoreSettings;
-  broker: HealthBroker;
+  broker: Partial<HealthBroker>;
   readings?: ReadingStore;
-  unwatchReadings?: () => void;
+  unwatchReadings?: (() => void) | undefined;
 }
 
 /** Opens the reading store before the service starts and closes it after it stopped. */
@@ -23,7 +23,7 @@ export const readingStore: Mixin<{ readings: ReadingStore }> = {
     const { readingsFile: file, synchronous, metricsPerDeviceMax } = this.settings;
     const readings = new SqliteReadingStore({ file, synchronous, metricsPerDeviceMax });
     this.readings = readings;
-    this.unwatchReadings = this.broker.health.register(() => readings.trouble);
+    this.unwatchReadings = this.broker.health?.register(() => readings.trouble);
   },
   async stopped(this: Host) {
     this.unwatchReadings?.();
