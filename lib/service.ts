@@ -29,7 +29,7 @@ export interface Caller {
 /** The broker members services use, with channel payloads typed. */
 export interface TypedBroker
   extends Caller,
-    HealthBroker,
+    Partial<HealthBroker>,
     TracingBroker,
     Pick<Service["broker"], "metrics" | "logger" | "nodeID" | "namespace"> {
   /**
