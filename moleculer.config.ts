@@ -1,9 +1,20 @@
 import { existsSync } from "node:fs";
-import type { BrokerOptions } from "moleculer";
+import { resolve } from "node:path";
+import type { BrokerOptions, Middleware } from "moleculer";
 import { brokerOptions } from "./lib/broker-options.ts";
 import { type Config, readConfig } from "./lib/config.ts";
+import { consoleSocket } from "./lib/console/socket.ts";
 import { holdDataDirectory } from "./lib/data-directory.ts";
-import { announceReady, exitOnFailedStart, exitWith, limitStop, stopWithParent } from "./lib/start-and-stop.ts";
+import { logFormatOf } from "./lib/log/logger.ts";
+import { optionalMiddlewares } from "./lib/optional-middlewares.ts";
+import {
+  announceReady,
+  exitingOnFailure,
+  exitOnFailedStart,
+  exitWith,
+  limitStop,
+  stopWithParent,
+} from "./lib/start-and-stop.ts";
 
 /** Everything that may be wrong before a broker exists ends here, in one line. */
 function prepare(): Config {
@@ -20,16 +31,26 @@ function prepare(): Config {
 const config = prepare();
 limitStop(config.STOP_TIMEOUT_SECONDS);
 if (process.env["npm_lifecycle_event"] !== undefined) stopWithParent();
-const options = brokerOptions(config);
+const options = brokerOptions(config, await optionalMiddlewares(config));
+
+/** Our commands of Moleculer's REPL are loaded only where it is. */
+async function replOptionsOf(argv: readonly string[]): Promise<BrokerOptions> {
+  if (!argv.includes("--repl")) return {};
+  const { replOptions } = await import("./lib/console/repl-options.ts");
+  return { replOptions } as unknown as BrokerOptions;
+}
 
 export default {
   ...options,
-  middlewares: [exitOnFailedStart, ...(options.middlewares ?? [])],
+  ...(await replOptionsOf(process.argv)),
+  middlewares: [exitOnFailedStart, ...(options.middlewares ?? []), consoleSocket(config.DATA_DIR)].map((one) =>
+    exitingOnFailure(one as Middleware),
+  ),
   started(broker) {
     if (config.INSECURE_LISTEN)
       broker.logger.warn("INSECURE_LISTEN: REST asks for no credential and may be reached from other machines.", {
         host: config.HOST,
       });
-    announceReady(broker);
+    announceReady(broker, { dataDir: resolve(config.DATA_DIR), people: logFormatOf(config) === "text" });
   },
 } satisfies BrokerOptions;

@@ -1,15 +1,21 @@
 import { join } from "node:path";
-import type { BrokerOptions } from "moleculer";
+import type { BrokerOptions, Middleware } from "moleculer";
 import { channelMiddlewares } from "./channels/middlewares.ts";
 import { SqliteFactsAdapter } from "./channels/sqlite-facts.ts";
 import { SqliteWorkAdapter } from "./channels/sqlite-work.ts";
 import type { Config } from "./config.ts";
+import { health } from "./health.ts";
+import { logFormatOf, StructuredLogger } from "./log/logger.ts";
 import { opening } from "./opening.ts";
 import { serviceInfo } from "./service-info.ts";
 import { settingsMiddleware } from "./service-settings.ts";
 
-/** The broker of one process: which engine stands behind which port is decided here and nowhere else. */
-export function brokerOptions(config: Config): BrokerOptions {
+/**
+ * The broker of one process: which engine stands behind which port is decided here and nowhere else.
+ *
+ * @param more middlewares that are loaded only where they are wanted; behind the channels, before the outside is let in.
+ */
+export function brokerOptions(config: Config, more: readonly Middleware[] = []): BrokerOptions {
   const facts = new SqliteFactsAdapter({
     file: join(config.DATA_DIR, "facts.db"),
     synchronous: config.SQLITE_SYNCHRONOUS,
@@ -29,12 +35,19 @@ export function brokerOptions(config: Config): BrokerOptions {
     retryMaxMs: config.WORK_RETRY_SECONDS_MAX * 1000,
   });
   return {
-    logLevel: config.LOG_LEVEL,
+    logger: new StructuredLogger({ level: config.LOG_LEVEL, format: logFormatOf(config) }),
     // Parameters are parsed by defineService.
     validator: false,
     // Dependencies are looked for this often; Moleculer's second would be most of the time to start.
     dependencyInterval: 10,
     metrics: { enabled: true, reporter: [] },
-    middlewares: [settingsMiddleware(config), ...channelMiddlewares({ facts, work }), opening, serviceInfo],
+    middlewares: [
+      health,
+      settingsMiddleware(config),
+      ...channelMiddlewares({ facts, work }),
+      ...more,
+      opening,
+      serviceInfo,
+    ],
   };
 }

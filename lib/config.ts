@@ -15,6 +15,19 @@ const flag = z
   .default("0")
   .transform((value) => value === "1" || value === "true");
 
+const headerList = z
+  .string()
+  .max(8192)
+  .regex(/^\s*[\w-]+=[^,]*(,\s*[\w-]+=[^,]*)*$/, "must be name=value,name=value")
+  .transform((text) =>
+    Object.fromEntries(
+      text.split(",").map((pair) => {
+        const [name = "", ...value] = pair.split("=");
+        return [name.trim(), decodeURIComponent(value.join("=").trim())];
+      }),
+    ),
+  );
+
 const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
 
 /** Every variable the platform reads, with its limits and default. An empty environment is a complete one. */
@@ -37,8 +50,18 @@ const Variables = z.object({
   /** FULL survives power loss; NORMAL the death of the process only. */
   SQLITE_SYNCHRONOUS: z.enum(["FULL", "NORMAL"]).default("FULL"),
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace"]).default("info"),
+  /** Form of the log on standard error. @default text at a terminal, else json */
+  LOG_FORMAT: z.enum(["json", "text"]).optional(),
   /** Seconds that a stop may take until the process ends all the same. */
   STOP_TIMEOUT_SECONDS: count(5, 1, 300),
+
+  /** Base of a collector's OTLP/HTTP; without it nothing is traced, and nothing of tracing is loaded. */
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
+  /** Sent along with each export, `name=value,…`, as OpenTelemetry writes it. */
+  OTEL_EXPORTER_OTLP_HEADERS: headerList.optional(),
+  OTEL_SERVICE_NAME: z.string().min(1).max(255).default("ganglion"),
+  /** Share of the traces begun here that are recorded; a caller's own decision is followed. */
+  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(0.01),
 
   HTTP_BODY_BYTES_MAX: count(1_048_576, 1024, 104_857_600),
   HTTP_CONNECTIONS_MAX: count(1000, 1, 100_000),

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
@@ -8,7 +8,7 @@ import { DatabaseSync } from "node:sqlite";
  *
  * @throws DataDirectoryError naming the folder when another process holds it or it cannot be written.
  */
-export function holdDataDirectory(directory: string): { release(): void } {
+export function holdDataDirectory(directory: string, { restoring = false } = {}): { release(): void } {
   const path = resolve(directory);
   const pidFile = join(path, "pid");
   let lock: DatabaseSync;
@@ -25,6 +25,10 @@ export function holdDataDirectory(directory: string): { release(): void } {
       throw new DataDirectoryError(`DATA_DIR ${path} is in use by process ${holder(pidFile)}`);
     throw new DataDirectoryError(`DATA_DIR ${path} cannot be used: ${message}`);
   }
+  if (!restoring && existsSync(join(path, RESTORING))) {
+    lock.close();
+    throw new DataDirectoryError(`DATA_DIR ${path} is half restored; run the restore again`);
+  }
   held.add(lock);
   return {
     release() {
@@ -33,6 +37,9 @@ export function holdDataDirectory(directory: string): { release(): void } {
     },
   };
 }
+
+/** In a data folder while its contents are being replaced by a backup's. */
+export const RESTORING = "restoring";
 
 /** What nothing refers to is collected, and the lock with it. */
 const held = new Set<DatabaseSync>();

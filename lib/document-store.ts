@@ -1,5 +1,6 @@
 import mongoose, { type Connection } from "mongoose";
 import { connectEmbedded } from "./embedded-mongo/driver.ts";
+import { EmbeddedClient } from "./embedded-mongo/embedded-client.ts";
 
 export interface DocumentStoreOptions {
   /** MongoDB, by `mongodb://` or `mongodb+srv://`; without it the embedded store. */
@@ -17,4 +18,10 @@ export interface DocumentStoreOptions {
 export async function openDocumentStore({ mongoUrl, file, synchronous }: DocumentStoreOptions): Promise<Connection> {
   if (mongoUrl === undefined) return connectEmbedded(file, { synchronous });
   return new mongoose.Mongoose().createConnection(mongoUrl).asPromise();
+}
+
+/** Why the store cannot be written at present; undefined where it can. */
+export function documentStoreTrouble(connection: Connection): string | undefined {
+  const client: unknown = connection.getClient();
+  return client instanceof EmbeddedClient ? client.trouble : undefined;
 }

@@ -7,6 +7,8 @@ export const DEFAULT_TENANT = "default";
 export interface Meta {
   /** Tenant of the credential; never taken from a parameter. */
   tenantId?: string;
+  /** The span that a call belongs to (W3C Trace Context), where it is traced. */
+  traceparent?: string;
   /** Where what an action made is found; becomes the header `Location`. */
   $location?: string;
   /** HTTP status, where it is not the contract's. */

@@ -1,4 +1,5 @@
 import { STATUS_CODES } from "node:http";
+import { isOutage } from "./channels/errors.ts";
 
 /** Problem document (RFC 9457). Its type is always `about:blank`: `code` tells problems of one status apart. */
 export interface Problem {
@@ -50,7 +51,7 @@ export function problemOf(error: unknown): Problem {
   const known = typeof type === "string" && Object.hasOwn(FRAMEWORK, type) ? FRAMEWORK[type] : undefined;
   if (known) return problem(known.status, known.code, known.detail);
   // A type is what our own errors have; numbers of a database or a system call are not HTTP's.
-  const status = isErrorStatus(code) && (typeof type === "string" || code >= 500) ? code : 500;
+  const status = isErrorStatus(code) && (typeof type === "string" || code >= 500) ? code : isOutage(error) ? 503 : 500;
   if (status >= 500) return problem(status, status === 503 ? "UNAVAILABLE" : "INTERNAL", SERVER_FAULT[status]);
   return { ...problem(status, String(type), String(message)), ...(isFields(data) ? { errors: data } : {}) };
 }

@@ -12,8 +12,10 @@ import type { Actions } from "../schemas/index.ts";
 import { DEAD, isDeadChannel } from "./channels/dead-cause.ts";
 import type { RawMessage, WorkMessage } from "./channels/message.ts";
 import type { ActionContract, ServiceContract } from "./contract.ts";
+import type { HealthBroker } from "./health.ts";
 import type { Meta } from "./meta.ts";
 import { openapiOperation } from "./openapi-operation.ts";
+import type { TracingBroker } from "./tracing/tracing.ts";
 
 /** Typed replacement for Moleculer's stringly-typed `call`. */
 export interface Caller {
@@ -25,7 +27,11 @@ export interface Caller {
 }
 
 /** The broker members services use, with channel payloads typed. */
-export interface TypedBroker extends Caller, Pick<Service["broker"], "metrics" | "logger" | "nodeID" | "namespace"> {
+export interface TypedBroker
+  extends Caller,
+    Partial<HealthBroker>,
+    TracingBroker,
+    Pick<Service["broker"], "metrics" | "logger" | "nodeID" | "namespace"> {
   /**
    * Resolves when the channel holds the message durably.
    * With `raw` the payload is its JSON text already (hot path).

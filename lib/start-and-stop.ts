@@ -1,4 +1,5 @@
 import type { Middleware, ServiceBroker, ServiceSchema } from "moleculer";
+import { VERSION } from "./version.ts";
 
 type Started = (this: unknown) => unknown;
 
@@ -22,17 +23,47 @@ export const exitOnFailedStart: Middleware = {
   },
 } as Middleware;
 
+/** A middleware that cannot start, because its engine cannot, ends the process as a service does. */
+export const exitingOnFailure = (middleware: Middleware): Middleware =>
+  middleware.started
+    ? {
+        ...middleware,
+        async started(broker: ServiceBroker) {
+          try {
+            await middleware.started?.(broker);
+          } catch (error) {
+            exitWith((error as Error).message);
+          }
+        },
+      }
+    : middleware;
+
 /** Prints one line on standard error and ends the process with code 1. */
 export function exitWith(message: string): never {
   process.stderr.write(`ganglion: ${message.replaceAll(/\s*\n\s*/g, "; ")}\n`);
   process.exit(1);
 }
 
-/** Prints `ready http://… mqtt://…` with every address that a service of this process listens on. */
-export function announceReady(broker: ServiceBroker): void {
+/**
+ * Prints `ready http://… mqtt://…` with every address that a service of this process listens on, and before it, for
+ * people, what is where.
+ */
+export function announceReady(broker: ServiceBroker, { dataDir, people }: { dataDir: string; people: boolean }): void {
   const urls = broker.services.flatMap((service) => (service as { listening?: string[] }).listening ?? []);
   const order = (url: string) => ["http:", "https:", "mqtt:", "mqtts:", "ws:", "wss:"].indexOf(new URL(url).protocol);
-  process.stdout.write(`ready ${urls.sort((a, b) => order(a) - order(b)).join(" ")}\n`);
+  urls.sort((a, b) => order(a) - order(b));
+  if (people) {
+    const [http] = urls;
+    const mqtt = urls.filter((url) => !url.startsWith("http"));
+    process.stdout.write(`
+Ganglion ${VERSION}
+  data   ${dataDir}
+  REST   ${http}  (described at ${http}/openapi.json, health at ${http}/health/ready)
+  MQTT   ${mqtt.join("  ")}
+
+`);
+  }
+  process.stdout.write(`ready ${urls.join(" ")}\n`);
 }
 
 const PARENT_CHECK_MS = 250;

@@ -1,5 +1,6 @@
 import type { Connection } from "mongoose";
-import { openDocumentStore } from "../lib/document-store.ts";
+import { documentStoreTrouble, openDocumentStore } from "../lib/document-store.ts";
+import type { HealthBroker } from "../lib/health.ts";
 import type { Mixin } from "../lib/service.ts";
 
 export interface DocumentStoreSettings {
@@ -9,16 +10,21 @@ export interface DocumentStoreSettings {
 
 interface Host {
   settings: DocumentStoreSettings;
+  broker: Partial<HealthBroker>;
   documents?: Connection;
+  unwatchDocuments?: (() => void) | undefined;
 }
 
 /** Opens the document store before the service starts and closes it after it stopped. */
 export const documentStore: Mixin<{ documents: Connection }> = {
   async started(this: Host) {
     const { documentsFile: file, synchronous } = this.settings;
-    this.documents = await openDocumentStore({ file, synchronous });
+    const documents = await openDocumentStore({ file, synchronous });
+    this.documents = documents;
+    this.unwatchDocuments = this.broker.health?.register(() => documentStoreTrouble(documents));
   },
   async stopped(this: Host) {
+    this.unwatchDocuments?.();
     await this.documents?.close();
   },
 } as unknown as Mixin<{ documents: Connection }>; // Moleculer types `this` of a mixin without its host's settings.

@@ -75,6 +75,8 @@ export abstract class ChannelAdapter extends Base {
   abstract subscribe(chan: Channel): Promise<void>;
   /** Lets the batch that runs finish, within a bound. */
   abstract unsubscribe(chan: Channel): Promise<void>;
+  /** Why nothing can be published at present; undefined where it can. */
+  abstract readonly trouble: string | undefined;
   /** Resolves when the message is durable. `name` is with prefix. */
   abstract publish(name: string, payload: unknown, options?: WorkOptions): Promise<void>;
   /** Publishes many with one promise. After a rejection some may be stored. */

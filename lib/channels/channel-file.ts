@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { migrate, type SqliteSchema } from "../sqlite-schema.ts";
 
 export interface ChannelFileOptions {
   file: string;
@@ -22,15 +23,9 @@ export class ChannelFile {
   #dataVersion: StatementSync;
 
   /**
-   * @param schema the tables, made where the file has none
-   * @param schemaVersion kept in `PRAGMA user_version`
-   * @throws Error naming the file when it cannot be opened or was written by a newer version.
+   * @throws Error naming the file when it cannot be opened, is something else, or was written by a newer version.
    */
-  constructor(
-    { file, synchronous = "FULL", busyTimeoutMs = 2000 }: ChannelFileOptions,
-    schema: string,
-    schemaVersion: number,
-  ) {
+  constructor({ file, synchronous = "FULL", busyTimeoutMs = 2000 }: ChannelFileOptions, schema: SqliteSchema) {
     this.path = file;
     try {
       mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
@@ -39,14 +34,12 @@ export class ChannelFile {
       throw new Error(`channel file ${file} cannot be opened: ${(error as Error).message}`, { cause: error });
     }
     try {
-      const version = this.#version(schemaVersion);
+      migrate(this.db, file, schema);
       this.db.exec(`PRAGMA journal_mode=WAL; PRAGMA synchronous=${synchronous}; PRAGMA cache_size=-16000;
         PRAGMA wal_autocheckpoint=${CHECKPOINT_PAGES}; PRAGMA journal_size_limit=67108864`);
       this.#begin = this.db.prepare("BEGIN IMMEDIATE");
       this.#commit = this.db.prepare("COMMIT");
       this.#dataVersion = this.db.prepare("PRAGMA data_version");
-      if (version < schemaVersion)
-        this.transaction(() => this.db.exec(`${schema} PRAGMA user_version=${schemaVersion}`));
     } catch (error) {
       this.db.close();
       throw error;
@@ -89,14 +82,5 @@ export class ChannelFile {
   /** Some errors end a transaction by themselves. */
   #rollBack(): void {
     if (this.db.isTransaction) this.db.exec("ROLLBACK");
-  }
-
-  #version(known: number): number {
-    const version = Number(this.db.prepare("PRAGMA user_version").get()?.["user_version"]);
-    if (version > known)
-      throw new Error(
-        `channel file ${this.path} was written by a newer version (schema ${version}, this one knows ${known})`,
-      );
-    return version;
   }
 }

@@ -32,13 +32,19 @@ export class GroupCommit {
   #file: ChannelFile;
   #options: Required<GroupCommitOptions>;
   #onCommitted: (logs: Iterable<ChannelLog>) => void;
+  #onFailed: (error: unknown) => void;
   #groups: Group[] = [];
   #messages = 0;
   #chars = 0;
   #immediate: NodeJS.Immediate | undefined;
   #closed = false;
 
-  constructor(file: ChannelFile, options: GroupCommitOptions, onCommitted: (logs: Iterable<ChannelLog>) => void) {
+  constructor(
+    file: ChannelFile,
+    options: GroupCommitOptions,
+    onCommitted: (logs: Iterable<ChannelLog>) => void,
+    onFailed: (error: unknown) => void = () => {},
+  ) {
     this.#file = file;
     this.#options = {
       groupMax: options.groupMax ?? 2000,
@@ -46,6 +52,7 @@ export class GroupCommit {
       pendingCharsMax: options.pendingCharsMax ?? 67_108_864,
     };
     this.#onCommitted = onCommitted;
+    this.#onFailed = onFailed;
   }
 
   /**
@@ -145,6 +152,7 @@ export class GroupCommit {
       });
     } catch (cause) {
       const error = new ChannelCommitError(cause);
+      this.#onFailed(cause);
       group.settle.reject(error);
       return error;
     }

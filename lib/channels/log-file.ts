@@ -1,13 +1,11 @@
+import type { SqliteSchema } from "../sqlite-schema.ts";
 import { ChannelFile, type ChannelFileOptions } from "./channel-file.ts";
 import { ChannelLog } from "./channel-log.ts";
 
-/** Version of the tables below. */
-const SCHEMA_VERSION = 1;
-
 /** Each channel has its own table `log_<id>`: its row id is the position, so that an append touches one B-tree only. */
-const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS channel(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
-  CREATE TABLE IF NOT EXISTS consumer_group(
+const TABLES = `
+  CREATE TABLE channel(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+  CREATE TABLE consumer_group(
     channel INTEGER NOT NULL,
     name TEXT NOT NULL,
     next INTEGER NOT NULL,
@@ -17,13 +15,25 @@ const SCHEMA = `
     PRIMARY KEY (channel, name)
   ) STRICT, WITHOUT ROWID;`;
 
+const SCHEMA: SqliteSchema = {
+  kind: "facts channel",
+  /** "GngF" */
+  applicationId: 0x476e6746,
+  unmarkedUntil: 1,
+  steps: [
+    (db) => db.exec(TABLES),
+    // 2: the file has an application id.
+    () => {},
+  ],
+};
+
 /** The SQLite file that holds every facts channel's log and every group's position. */
 export class LogFile extends ChannelFile {
   #channels = new Map<string, ChannelLog>();
 
-  /** @throws Error naming the file when it cannot be opened or was written by a newer version. */
+  /** @throws Error naming the file when it cannot be opened, is something else, or was written by a newer version. */
   constructor(options: ChannelFileOptions) {
-    super(options, SCHEMA, SCHEMA_VERSION);
+    super(options, SCHEMA);
   }
 
   /** The log of a channel, created on first use. Not inside a transaction. */

@@ -2,6 +2,7 @@ import channelsPackage from "@moleculer/channels";
 import type { Middleware, ServiceBroker } from "moleculer";
 import type { ChannelKind } from "../../schemas/channels.ts";
 import { channels as declared } from "../../schemas/channels.ts";
+import type { HealthBroker } from "../health.ts";
 import type { ChannelAdapter, FactsAdapter, WorkAdapter } from "./base-adapter.ts";
 import { channelMetrics } from "./channel-metrics.ts";
 import type { FactsAdmin } from "./facts-admin.ts";
@@ -45,7 +46,10 @@ const NAMES = {
   },
 } as const;
 
-type SendingBroker = ServiceBroker & ChannelBroker & Record<(typeof NAMES)[ChannelKind]["sendMethodName"], Publish>;
+type SendingBroker = ServiceBroker &
+  ChannelBroker &
+  Partial<HealthBroker> &
+  Record<(typeof NAMES)[ChannelKind]["sendMethodName"], Publish>;
 
 /**
  * The middlewares that give services their durable channels: consumers under the schema property of the channel's kind
@@ -100,6 +104,7 @@ function publishing(
         const send: Publish = (...parameters) => broker[NAMES[kind].sendMethodName](...parameters);
         routes.set(channel, { adapter, name: adapter.addPrefixTopic(channel), send, sent: 0 });
       }
+      for (const adapter of Object.values(adapters)) if (adapter) broker.health?.register(() => adapter.trouble);
       if (adapters.facts) broker.facts = adapters.facts;
       if (adapters.work) broker.work = adapters.work;
       broker.publish = (channel, payload, options) => {

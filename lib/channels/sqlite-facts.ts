@@ -136,6 +136,11 @@ export class SqliteFactsAdapter extends ChannelAdapter implements FactsAdmin {
     this.#wake(new Set([consumer.log]));
   }
 
+  /** Why nothing can be published at present; undefined where it can. */
+  get trouble(): string | undefined {
+    return this.#session && this.connected ? this.#session.trouble.reason : "facts channel: not connected";
+  }
+
   async position(channel: string, group: string): Promise<number> {
     return this.#group(channel, group).position;
   }

@@ -1,3 +1,4 @@
+import { DiskTrouble, rewriteHeader } from "../disk-trouble.ts";
 import { ChangePoll } from "./change-poll.ts";
 import type { ChannelLog } from "./channel-log.ts";
 import { ConsumerGroups } from "./consumer-groups.ts";
@@ -30,6 +31,7 @@ export class SqliteSession {
   readonly lock: ProcessLock;
   readonly retention: Retention;
   readonly leaseMs: number;
+  readonly trouble: DiskTrouble;
   #poll: ChangePoll;
   #renewing: NodeJS.Timeout;
 
@@ -47,7 +49,12 @@ export class SqliteSession {
       file.close();
       throw error;
     }
-    this.commits = new GroupCommit(file, options, events.committed);
+    this.trouble = new DiskTrouble({
+      engine: "facts channel",
+      file: file.path,
+      write: () => this.commits.update(() => rewriteHeader(file.db)),
+    });
+    this.commits = new GroupCommit(file, options, events.committed, (error) => this.trouble.report(error));
     this.retention = new Retention(file, this.groups, options, (error) =>
       events.failed("deleting old messages", error),
     );
@@ -59,6 +66,7 @@ export class SqliteSession {
     try {
       return this.file.channel(name);
     } catch (error) {
+      this.trouble.report(error);
       throw new ChannelCommitError(error);
     }
   }
@@ -68,6 +76,7 @@ export class SqliteSession {
     this.#poll.stop();
     clearInterval(this.#renewing);
     this.retention.stop();
+    this.trouble.close();
     this.commits.close();
     this.lock.release();
     this.file.close();

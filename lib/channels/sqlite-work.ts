@@ -139,6 +139,11 @@ export class SqliteWorkAdapter extends ChannelAdapter implements WorkAdmin {
     return queues.map((queue) => ({ channel: this.withoutPrefix(queue.name), depth: queue.depth() }));
   }
 
+  /** Why nothing can be published at present; undefined where it can. */
+  get trouble(): string | undefined {
+    return this.#session && this.connected ? this.#session.trouble.reason : "work channel: not connected";
+  }
+
   protected openFile(): WorkFile {
     return new WorkFile(this.options);
   }

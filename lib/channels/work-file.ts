@@ -1,17 +1,15 @@
+import type { SqliteSchema } from "../sqlite-schema.ts";
 import { ChannelFile, type ChannelFileOptions } from "./channel-file.ts";
 import { WorkQueue } from "./work-queue.ts";
-
-/** Version of the tables below. */
-const SCHEMA_VERSION = 1;
 
 /**
  * `due` is when an item may be taken: after its delay, or, while it is in work, when its lease ends. `fence` counts its
  * takings, so that whoever lost an item cannot end it. Triggers keep the depth, so that no count is ever forgotten.
  */
-const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS channel(
+const TABLES = `
+  CREATE TABLE channel(
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, depth INTEGER NOT NULL DEFAULT 0, consumer TEXT) STRICT;
-  CREATE TABLE IF NOT EXISTS item(
+  CREATE TABLE item(
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     channel INTEGER NOT NULL,
     due INTEGER NOT NULL,
@@ -24,13 +22,25 @@ const SCHEMA = `
     headers TEXT,
     value TEXT NOT NULL
   ) STRICT;
-  CREATE INDEX IF NOT EXISTS item_due ON item(channel, due);
-  CREATE INDEX IF NOT EXISTS item_owner ON item(owner) WHERE owner IS NOT NULL;
-  CREATE INDEX IF NOT EXISTS item_deadline ON item(deadline) WHERE deadline IS NOT NULL;
-  CREATE TRIGGER IF NOT EXISTS item_in AFTER INSERT ON item BEGIN
+  CREATE INDEX item_due ON item(channel, due);
+  CREATE INDEX item_owner ON item(owner) WHERE owner IS NOT NULL;
+  CREATE INDEX item_deadline ON item(deadline) WHERE deadline IS NOT NULL;
+  CREATE TRIGGER item_in AFTER INSERT ON item BEGIN
     UPDATE channel SET depth=depth+1 WHERE id=new.channel; END;
-  CREATE TRIGGER IF NOT EXISTS item_out AFTER DELETE ON item BEGIN
+  CREATE TRIGGER item_out AFTER DELETE ON item BEGIN
     UPDATE channel SET depth=depth-1 WHERE id=old.channel; END;`;
+
+const SCHEMA: SqliteSchema = {
+  kind: "work channel",
+  /** "GngW" */
+  applicationId: 0x476e6757,
+  unmarkedUntil: 1,
+  steps: [
+    (db) => db.exec(TABLES),
+    // 2: the file has an application id.
+    () => {},
+  ],
+};
 
 /** An item whose time was up before anybody took it. */
 export interface ExpiredItem {
@@ -43,9 +53,9 @@ export interface ExpiredItem {
 export class WorkFile extends ChannelFile {
   #queues = new Map<string, WorkQueue>();
 
-  /** @throws Error naming the file when it cannot be opened or was written by a newer version. */
+  /** @throws Error naming the file when it cannot be opened, is something else, or was written by a newer version. */
   constructor(options: ChannelFileOptions) {
-    super(options, SCHEMA, SCHEMA_VERSION);
+    super(options, SCHEMA);
   }
 
   /** The items of a channel, created on first use. Not inside a transaction. */

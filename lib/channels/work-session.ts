@@ -1,3 +1,4 @@
+import { DiskTrouble, rewriteHeader } from "../disk-trouble.ts";
 import { ChangePoll } from "./change-poll.ts";
 import { ChannelCommitError } from "./errors.ts";
 import { GroupCommit, type GroupCommitOptions } from "./group-commit.ts";
@@ -32,6 +33,7 @@ export class WorkSession {
   readonly commits: GroupCommit;
   readonly lock: ProcessLock;
   readonly leaseMs: number;
+  readonly trouble: DiskTrouble;
   #events: WorkEvents;
   #poll: ChangePoll;
   #timers: NodeJS.Timeout[];
@@ -52,7 +54,17 @@ export class WorkSession {
       file.close();
       throw error;
     }
-    this.commits = new GroupCommit(file, options, () => {});
+    this.trouble = new DiskTrouble({
+      engine: "work channel",
+      file: file.path,
+      write: () => this.commits.update(() => rewriteHeader(file.db)),
+    });
+    this.commits = new GroupCommit(
+      file,
+      options,
+      () => {},
+      (error) => this.trouble.report(error),
+    );
     this.#timers = [
       setInterval(() => void this.sweep(), sweepMs).unref(),
       setInterval(() => events.renewLeases(), leaseMs / 3).unref(),
@@ -64,6 +76,7 @@ export class WorkSession {
     try {
       return this.file.queue(name);
     } catch (error) {
+      this.trouble.report(error);
       throw new ChannelCommitError(error);
     }
   }
@@ -87,6 +100,7 @@ export class WorkSession {
     this.#closed = true;
     this.#poll.stop();
     for (const timer of this.#timers) clearInterval(timer);
+    this.trouble.close();
     this.commits.close();
     this.lock.release();
     this.file.close();

@@ -54,6 +54,11 @@ export class EmbeddedClient extends EventEmitter {
     return new EmbeddedDb(this, name ?? this.#dbName, this.#file);
   }
 
+  /** Why nothing can be written at present; undefined where it can. */
+  get trouble(): string | undefined {
+    return this.#file.trouble.reason;
+  }
+
   startSession(): never {
     return refuse("sessions and transactions");
   }

@@ -1,12 +1,21 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import mongodb from "mongodb";
+import { DiskTrouble, isDiskError, rewriteHeader } from "../disk-trouble.ts";
+import { migrate, type SqliteSchema } from "../sqlite-schema.ts";
 import { Catalog } from "./catalog.ts";
 import { serverError } from "./errors.ts";
 
-/** Format of the file, in SQLite's `user_version`. */
-const FORMAT = 1;
-/** "Gngl", in SQLite's `application_id`. */
-const APPLICATION_ID = 0x476e676c;
+const SCHEMA: SqliteSchema = {
+  kind: "document store",
+  /** "Gngl" */
+  applicationId: 0x476e676c,
+  steps: [
+    (db) =>
+      db.exec(`CREATE TABLE catalog_version (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL);
+        INSERT INTO catalog_version VALUES (1, 0);
+        CREATE TABLE catalog (id INTEGER PRIMARY KEY AUTOINCREMENT, namespace TEXT NOT NULL UNIQUE, meta TEXT NOT NULL);`),
+  ],
+};
 const SQLITE_BUSY = 5;
 const SQLITE_FULL = 13;
 
@@ -22,6 +31,7 @@ export interface StoreFileOptions {
 /** One SQLite file: statements, transactions, and the catalog of collections in it. */
 export class StoreFile {
   readonly catalog: Catalog;
+  readonly trouble: DiskTrouble;
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   readonly #statementsMax: number;
@@ -32,42 +42,19 @@ export class StoreFile {
     this.#statementsMax = options.statementsMax;
     this.#database = new DatabaseSync(file, { timeout: options.busyTimeoutMs });
     try {
+      migrate(this.#database, file, SCHEMA);
       this.#database.exec("PRAGMA journal_mode=WAL");
       this.#database.exec(`PRAGMA synchronous=${options.synchronous}; PRAGMA temp_store=MEMORY`);
-      this.#checkFormat(file);
     } catch (error) {
       this.#database.close();
       throw error;
     }
     this.catalog = new Catalog(this);
-  }
-
-  #checkFormat(file: string): void {
-    this.#database.exec("BEGIN IMMEDIATE");
-    try {
-      const format = this.#pragma("user_version");
-      const empty = this.#database.prepare("SELECT count(*) AS n FROM sqlite_schema").get()?.["n"] === 0;
-      if (empty && format === 0) this.#initialise();
-      else if (this.#pragma("application_id") !== APPLICATION_ID)
-        throw new Error(`${file} is a SQLite file, but not a document store`);
-      else if (format !== FORMAT)
-        throw new Error(`${file} has the document store format ${format}; this version reads format ${FORMAT} only`);
-      this.#database.exec("COMMIT");
-    } catch (error) {
-      this.#database.exec("ROLLBACK");
-      throw error;
-    }
-  }
-
-  #pragma(name: string): unknown {
-    return this.#database.prepare(`PRAGMA ${name}`).get()?.[name];
-  }
-
-  #initialise(): void {
-    this.#database.exec(`PRAGMA user_version=${FORMAT}; PRAGMA application_id=${APPLICATION_ID};
-      CREATE TABLE catalog_version (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL);
-      INSERT INTO catalog_version VALUES (1, 0);
-      CREATE TABLE catalog (id INTEGER PRIMARY KEY AUTOINCREMENT, namespace TEXT NOT NULL UNIQUE, meta TEXT NOT NULL);`);
+    this.trouble = new DiskTrouble({
+      engine: "document store",
+      file,
+      write: () => this.write(() => rewriteHeader(this.#database)),
+    });
   }
 
   statement(sql: string): StatementSync {
@@ -105,7 +92,7 @@ export class StoreFile {
     try {
       this.#database.exec(begin);
     } catch (error) {
-      throw translated(error);
+      throw this.#failed(error);
     }
     this.#inTransaction = true;
     try {
@@ -115,10 +102,15 @@ export class StoreFile {
       return result;
     } catch (error) {
       this.#end(error instanceof mongodb.MongoServerError);
-      throw translated(error);
+      throw this.#failed(error);
     } finally {
       this.#inTransaction = false;
     }
+  }
+
+  #failed(error: unknown): unknown {
+    this.trouble.report(error);
+    return translated(error);
   }
 
   #end(commit: boolean): void {
@@ -135,17 +127,25 @@ export class StoreFile {
   }
 
   close(): void {
+    this.trouble.close();
     this.#statements.clear();
     if (this.#database.isOpen) this.#database.close();
   }
 }
 
-/** SQLite's own errors by MongoDB's names, where there is one. */
+/**
+ * SQLite's own errors by MongoDB's names, where there is one. What is the disk's fault is an outage: a consumer waits for
+ * its end, and no message is taken for poison.
+ */
 function translated(error: unknown): unknown {
   if (!(error instanceof Error) || !("errcode" in error)) return error;
   const primary = Number(error.errcode) & 0xff;
   if (primary === SQLITE_BUSY)
-    return serverError(24, "LockTimeout", "another process holds the document store's write lock", { cause: error });
-  if (primary === SQLITE_FULL) return serverError(14031, "OutOfDiskSpace", "the disk is full", { cause: error });
-  return error;
+    return serverError(24, "LockTimeout", "another process holds the document store's write lock", {
+      outage: true,
+      cause: error,
+    });
+  if (primary === SQLITE_FULL)
+    return serverError(14031, "OutOfDiskSpace", "the disk is full", { outage: true, cause: error });
+  return isDiskError(error) ? Object.assign(error, { outage: true }) : error;
 }

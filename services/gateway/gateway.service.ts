@@ -4,9 +4,11 @@ import type { Context, Service, ServiceSchema } from "moleculer";
 import OpenApi from "moleculer-auto-openapi";
 import ApiGateway from "moleculer-web";
 import type { StreamType } from "../../lib/contract.ts";
+import type { HealthBroker } from "../../lib/health.ts";
 import type { Meta } from "../../lib/meta.ts";
 import { problemOf } from "../../lib/problem.ts";
 import type { TlsFiles } from "../../lib/tls-files.ts";
+import type { Span, Tracing, TracingBroker } from "../../lib/tracing/tracing.ts";
 import { VERSION } from "../../lib/version.ts";
 import { contracts } from "../../schemas/index.ts";
 import { acceptedType } from "./accept.ts";
@@ -43,6 +45,9 @@ interface Settings {
 
 type Next = (error?: unknown) => void;
 type Request = IncomingMessage & {
+  /** Where the request is traced. */
+  $span?: Span;
+  $alias?: { fullPath?: string };
   $params?: { query?: object; body?: unknown; params?: object };
   $action?: { status?: number; lines?: boolean; streams?: readonly StreamType[] };
 };
@@ -59,6 +64,7 @@ interface Gateway extends Omit<Service, "settings"> {
   aliases: WebAlias[];
   listeners: HttpListener[];
   reload?: () => void;
+  tracing?: Tracing | undefined;
   listening?: string[];
   document?: Promise<object> | undefined;
   metricsText?: () => string;
@@ -105,6 +111,15 @@ function readBody(this: Gateway, request: Request, response: Response, next: Nex
     );
 }
 
+/** A route's pattern names it, so that the requests of one route are found together. */
+function endSpan(span: Span, { method, $alias }: Request, response: Response): void {
+  const route = $alias?.fullPath;
+  if (route !== undefined) span.rename(`${method} ${route}`);
+  span.set({ "http.response.status_code": response.statusCode, "http.route": route });
+  if (!response.writableFinished) span.end("aborted");
+  else span.end(response.statusCode >= 500 ? `status ${response.statusCode}` : undefined);
+}
+
 const common = {
   mappingPolicy: "restrict",
   mergeParams: false,
@@ -112,6 +127,7 @@ const common = {
   use: [readBody],
   /** The parts of the request become the action's parameters: path over body over query. */
   onBeforeCall(ctx: { meta: Meta }, _route: unknown, request: Request) {
+    if (request.$span) ctx.meta.traceparent = request.$span.traceparent;
     const { query, body, params } = request.$params ?? {};
     const { lines = false, streams } = request.$action ?? {};
     if (lines !== (typeOf(request) === LINES_TYPE) && (lines || hasBody(request)))
@@ -174,11 +190,10 @@ export default {
     ready(this: Gateway, ctx: Context<unknown, { $statusCode?: number }>) {
       const services = this.broker.registry.getServiceList({ onlyAvailable: true, skipInternal: true });
       const running = new Set(services.map(({ name }: { name: string }) => name));
-      const { factsAdapter } = this.broker as unknown as { factsAdapter?: { connected: boolean } };
       const reasons = unreadiness(
         contracts.map(({ name }) => name),
         running,
-        factsAdapter,
+        (this.broker as unknown as HealthBroker).health.reasons(),
       );
       if (reasons.length === 0) return { status: "ready" };
       ctx.meta.$statusCode = 503;
@@ -214,10 +229,17 @@ export default {
       const begun = performance.now();
       const { method = "GET" } = request;
       const path = pathOf(request);
+      const span = this.tracing?.start(method, "server", request.headers["traceparent"], {
+        "http.request.method": method,
+        "url.path": path,
+        "ganglion.request.id": requestId,
+      });
+      if (span) request.$span = span;
       response.once("close", () => {
         const ms = Math.round(performance.now() - begun);
         const status = response.writableFinished ? response.statusCode : "aborted";
-        this.logger.info("Request.", { requestId, method, path, status, ms });
+        this.logger.info("Request.", { requestId, method, path, status, ms, ...(span && { traceId: span.traceId }) });
+        if (span) endSpan(span, request, response);
       });
       try {
         const wait = UNLIMITED.test(path) ? undefined : await this.waitSeconds(request);
@@ -297,6 +319,7 @@ export default {
   },
 
   async opened(this: Gateway) {
+    this.tracing = (this.broker as TracingBroker).tracing;
     const { host, httpPort, httpsPort, tls, connectionsMax, requestTimeoutMs } = this.settings;
     const common = { host, connectionsMax, requestTimeoutMs, drainTimeoutMs: DRAIN_MS };
     const handle = (request: Request, response: Response) => void this.handle(request, response);

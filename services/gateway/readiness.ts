@@ -2,10 +2,10 @@
 export function unreadiness(
   expected: readonly string[],
   running: ReadonlySet<string>,
-  channels: { connected: boolean } | undefined,
+  troubles: readonly string[],
 ): string[] {
   return [
     ...expected.filter((name) => !running.has(name)).map((name) => `service ${name} is not running`),
-    ...(channels?.connected ? [] : ["the facts channel is not connected"]),
+    ...troubles,
   ];
 }

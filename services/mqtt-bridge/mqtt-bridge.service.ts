@@ -12,6 +12,7 @@ import type { EdgeOptions } from "./edge/edge-options.ts";
 import { EmbeddedEdge } from "./edge/embedded-edge.ts";
 import { bridgeMetrics } from "./metrics.ts";
 import { resubmittedText } from "./resubmission.ts";
+import { tracedPolicy } from "./traced-policy.ts";
 import { Uplink } from "./uplink.ts";
 
 /** What a stop waits for the last facts of connections. */
@@ -82,6 +83,7 @@ export default defineService(mqttBridge, {
       typeRefreshSeconds,
     );
     this.schemas = schemas;
+    const { tracing } = this.broker;
     const policy = bridgePolicy({
       ...{ dialects, uplink, events, configs, schemas },
       authenticate: (credential) => this.broker.call("device-registry.authenticate", credential),
@@ -95,7 +97,7 @@ export default defineService(mqttBridge, {
     };
     this.events = events;
     this.configs = configs;
-    const edge = await EmbeddedEdge.start(policy, options);
+    const edge = await EmbeddedEdge.start(tracing ? tracedPolicy(policy, tracing) : policy, options);
     this.edge = edge;
     this.listening = edge.listening;
     if (limits.tls) {

@@ -11,7 +11,7 @@ import { unstored } from "./unstored.ts";
 export type PublishText = (
   channel: "telemetry.received" | "telemetry.rejected",
   text: string,
-  options: { key: string; raw: true },
+  options: { key: string; raw: true; headers?: Record<string, string> },
 ) => Promise<void>;
 
 /** How much happened since the start; read by a sampler, never reported per message. */
@@ -45,7 +45,7 @@ export class Uplink {
     const refused = schema?.refusal(decoded.items, message.receivedAt);
     if (refused !== undefined) return this.reject(device, message, refused);
     const text = telemetryText(device, message, decoded.items);
-    const publish = () => this.#publish("telemetry.received", text, { key, raw: true });
+    const publish = () => this.#publish("telemetry.received", text, optionsOf(key, message));
     // A resend after a crash must find the arrival that this message is stored with.
     const stored = message.kept ? message.kept.then(publish) : publish();
     return stored.then(this.#stored, this.#failed);
@@ -55,7 +55,7 @@ export class Uplink {
   reject(device: DeviceKey, message: InboundMessage, reason: string): Promise<Outcome> {
     const key = `${device.tenantId}/${device.deviceId}`;
     const text = JSON.stringify(rejectionOf(device, message, reason));
-    return this.#publish("telemetry.rejected", text, { key, raw: true }).then(() => {
+    return this.#publish("telemetry.rejected", text, optionsOf(key, message)).then(() => {
       this.counts.rejected++;
       return new Refusal(Reason.payloadFormatInvalid, reason);
     }, this.#failed);
@@ -70,3 +70,7 @@ export class Uplink {
     return unstored(cause);
   };
 }
+
+/** Headers cost: a message has them only where it is traced. */
+const optionsOf = (key: string, { headers }: InboundMessage): Parameters<PublishText>[2] =>
+  headers === undefined ? { key, raw: true } : { key, raw: true, headers };

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ServiceBroker, type ServiceSchema } from "moleculer";
 import { brokerOptions } from "../../lib/broker-options.ts";
+import type { ChannelBroker } from "../../lib/channels/middlewares.ts";
 import { readConfig } from "../../lib/config.ts";
 import type { ActionContract } from "../../lib/contract.ts";
 import type { Caller, TypedBroker } from "../../lib/service.ts";
@@ -33,7 +34,9 @@ export async function startBroker(services: ServiceSchema[], env: Record<string,
     await broker.stop();
     rmSync(folder, { recursive: true });
   };
-  return { broker: broker as ServiceBroker & Pick<TypedBroker, "publish">, call, stop, folder };
+  const { facts } = broker as unknown as ChannelBroker;
+  const lag = (channel: string, group: string) => facts.lag(channel, group);
+  return { lag, broker: broker as ServiceBroker & Pick<TypedBroker, "publish">, call, stop, folder };
 }
 
 /** Calls as a tenant does that its credential names. */

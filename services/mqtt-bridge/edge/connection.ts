@@ -93,6 +93,7 @@ export type Origin = Pick<Connection, "session" | "sessionEpoch" | "resumable"> 
 /** A PUBLISH as the policy sees it. */
 export class InboundPublish implements InboundMessage {
   readonly receivedAt: number;
+  headers?: Record<string, string>;
   readonly #packet: PublishPacket;
   readonly #origin: Origin;
   readonly #number: number;
@@ -118,7 +119,15 @@ export class InboundPublish implements InboundMessage {
   }
 
   get messageId(): string | undefined {
-    const given = this.#packet.properties?.userProperties?.["message-id"];
+    return this.#userProperty("message-id");
+  }
+
+  get traceparent(): string | undefined {
+    return this.#userProperty("traceparent");
+  }
+
+  #userProperty(name: string): string | undefined {
+    const given = this.#packet.properties?.userProperties?.[name];
     return Array.isArray(given) ? given[0] : given;
   }
 

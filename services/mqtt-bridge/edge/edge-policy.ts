@@ -28,6 +28,10 @@ export interface InboundMessage {
   readonly contentType: string | undefined;
   /** MQTT 5 user property `message-id`: the device's own name of the message. */
   readonly messageId: string | undefined;
+  /** MQTT 5 user property `traceparent`: the span that the message belongs to (W3C Trace Context), unchecked. */
+  readonly traceparent?: string | undefined;
+  /** What the channel keeps beside the message; set by whoever traces it. */
+  headers?: Record<string, string>;
   /** Microseconds since 1970, of this very packet. */
   readonly receivedAt: number;
   /** Of the connection it came on. */

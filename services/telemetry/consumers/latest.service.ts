@@ -22,16 +22,21 @@ export default defineService(telemetryLatest, {
   mixins: [readingStore],
   dependencies: ["device-registry"],
   settings: {} as Settings,
-  state: () => ({ latest: undefined as unknown as LatestStore }),
+  state: () => ({
+    latest: undefined as unknown as LatestStore,
+    unwatchLatest: undefined as (() => void) | undefined,
+  }),
 
   started() {
     const { latestFile: file, synchronous = "FULL", metricsPerDeviceMax = 1000 } = this.settings;
     this.latest = new SqliteLatest({ file, synchronous, metricsPerDeviceMax }, (device) =>
       this.readings.newest(device),
     );
+    this.unwatchLatest = this.broker.health?.register(() => this.latest.trouble);
   },
 
   async stopped() {
+    this.unwatchLatest?.();
     await this.latest?.close();
   },
 

@@ -13,5 +13,7 @@ export interface LatestStore {
   get(tenantId: string, deviceIds: readonly string[]): Promise<Map<string, LatestMetrics>>;
   /** Readings of the range were deleted from the reading store. */
   forget(range: DeviceRange): Promise<void>;
+  /** Why nothing can be written at present, for operators; undefined where it can. */
+  readonly trouble: string | undefined;
   close(): Promise<void>;
 }

@@ -1,4 +1,6 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { DiskTrouble, rewriteHeader } from "../../../lib/disk-trouble.ts";
+import { migrate, type SqliteSchema } from "../../../lib/sqlite-schema.ts";
 import type { MetricValue, TelemetryReceived } from "../../../schemas/telemetry.ts";
 import type { DeviceKey, DeviceRange, NewestValue } from "../reading-store/reading-store.ts";
 import { engineError } from "../reading-store/sqlite/engine-error.ts";
@@ -6,12 +8,22 @@ import { RecentMap } from "../reading-store/sqlite/recent-map.ts";
 import type { LatestStore, ReadNewest } from "./latest-store.ts";
 import { forgetRange, holdsOf, type LatestMetrics, mergeReading } from "./latest-values.ts";
 
-const SCHEMA_VERSION = 1;
 /** A row per device: its metrics are written together as they come together. */
-const SCHEMA = `
+const TABLES = `
   CREATE TABLE latest(tenant TEXT NOT NULL, device TEXT NOT NULL, metrics TEXT NOT NULL, PRIMARY KEY(tenant, device))
-    WITHOUT ROWID;
-  PRAGMA user_version = ${SCHEMA_VERSION};`;
+    WITHOUT ROWID;`;
+
+const SCHEMA: SqliteSchema = {
+  kind: "latest store",
+  /** "GngN", for newest. */
+  applicationId: 0x476e674e,
+  unmarkedUntil: 1,
+  steps: [
+    (db) => db.exec(TABLES),
+    // 2: the file has an application id.
+    () => {},
+  ],
+};
 
 export interface SqliteLatestOptions {
   file: string;
@@ -31,6 +43,7 @@ interface Known extends DeviceKey {
 export class SqliteLatest implements LatestStore {
   readonly #db: DatabaseSync;
   readonly #readNewest: ReadNewest;
+  readonly #trouble: DiskTrouble;
   readonly #metricsMax: number;
   readonly #cachedMax: number;
   readonly #find: StatementSync;
@@ -42,7 +55,9 @@ export class SqliteLatest implements LatestStore {
   /** Opens the file, or makes it. @throws Error naming the file when a newer version of this program wrote it. */
   constructor(options: SqliteLatestOptions, readNewest: ReadNewest) {
     const { metricsPerDeviceMax, cachedDevicesMax = 20_000 } = options;
-    this.#db = open(options);
+    const db = open(options);
+    this.#db = db;
+    this.#trouble = new DiskTrouble({ engine: "latest store", file: options.file, write: () => rewriteHeader(db) });
     this.#readNewest = readNewest;
     this.#metricsMax = metricsPerDeviceMax;
     this.#cachedMax = cachedDevicesMax;
@@ -55,7 +70,7 @@ export class SqliteLatest implements LatestStore {
   }
 
   async merge(batch: readonly TelemetryReceived[]): Promise<void> {
-    await answer(async () => {
+    await this.#answer(async () => {
       // Looked up first and once: the rest must be one turn.
       const seeds = await this.#seedsOf(batch);
       this.#write((dirty) => {
@@ -69,7 +84,7 @@ export class SqliteLatest implements LatestStore {
   }
 
   get(tenantId: string, deviceIds: readonly string[]): Promise<Map<string, LatestMetrics>> {
-    return answer(async () => {
+    return this.#answer(async () => {
       const found = new Map<string, LatestMetrics>();
       for (const deviceId of deviceIds) {
         const device = { tenantId, deviceId };
@@ -81,7 +96,7 @@ export class SqliteLatest implements LatestStore {
   }
 
   async forget(range: DeviceRange): Promise<void> {
-    await answer(async () => {
+    await this.#answer(async () => {
       if (!holdsOf(this.#stored(range), range)) return;
       const left = await this.#readNewest(range);
       this.#write((dirty) => {
@@ -94,8 +109,23 @@ export class SqliteLatest implements LatestStore {
     });
   }
 
+  get trouble(): string | undefined {
+    return this.#trouble.reason;
+  }
+
   async close(): Promise<void> {
+    this.#trouble.close();
     if (this.#db.isOpen) this.#db.close();
+  }
+
+  /** Errors of the engine in terms of the port. */
+  async #answer<T>(work: () => T | Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      this.#trouble.report(error);
+      throw engineError(error);
+    }
   }
 
   /** What devices begin with that are in no file yet. */
@@ -176,25 +206,11 @@ const metricsOf = (text: string): LatestMetrics =>
 function open({ file, synchronous, busyTimeoutMs: timeout = 1000 }: SqliteLatestOptions): DatabaseSync {
   const db = new DatabaseSync(file, { timeout });
   try {
+    migrate(db, file, SCHEMA);
     db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}; PRAGMA cache_size = -8192`);
-    db.exec("BEGIN IMMEDIATE");
-    const version = Number(db.prepare("PRAGMA user_version").get()?.["user_version"]);
-    if (version > SCHEMA_VERSION)
-      throw new Error(`${file} has version ${version}, written by a newer program; this one knows ${SCHEMA_VERSION}`);
-    if (version === 0) db.exec(SCHEMA);
-    db.exec("COMMIT");
     return db;
   } catch (error) {
     db.close();
     throw error;
-  }
-}
-
-/** Errors of the engine in terms of the port. */
-async function answer<T>(work: () => T | Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw engineError(error);
   }
 }

@@ -1,3 +1,4 @@
+import type { HealthBroker } from "../../../lib/health.ts";
 import type { Mixin } from "../../../lib/service.ts";
 import type { ReadingStore } from "./reading-store.ts";
 import { SqliteReadingStore } from "./sqlite.ts";
@@ -11,16 +12,21 @@ export interface ReadingStoreSettings {
 
 interface Host {
   settings: ReadingStoreSettings;
+  broker: Partial<HealthBroker>;
   readings?: ReadingStore;
+  unwatchReadings?: (() => void) | undefined;
 }
 
 /** Opens the reading store before the service starts and closes it after it stopped. */
 export const readingStore: Mixin<{ readings: ReadingStore }> = {
   async started(this: Host) {
     const { readingsFile: file, synchronous, metricsPerDeviceMax } = this.settings;
-    this.readings = new SqliteReadingStore({ file, synchronous, metricsPerDeviceMax });
+    const readings = new SqliteReadingStore({ file, synchronous, metricsPerDeviceMax });
+    this.readings = readings;
+    this.unwatchReadings = this.broker.health?.register(() => readings.trouble);
   },
   async stopped(this: Host) {
+    this.unwatchReadings?.();
     await this.readings?.close();
   },
 } as unknown as Mixin<{ readings: ReadingStore }>; // Moleculer types `this` of a mixin without its host's settings.

@@ -63,6 +63,9 @@ export interface ReadingStore {
   /** Devices of every tenant that ever had a reading, by tenant and id; a page behind `after`. */
   devices(page: { after?: DeviceKey | undefined; limit: number }): Promise<DeviceKey[]>;
 
+  /** Why nothing can be stored at present, for operators; undefined where it can. */
+  readonly trouble: string | undefined;
+
   close(): Promise<void>;
 }
 

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
+import { DiskTrouble, rewriteHeader } from "../../../lib/disk-trouble.ts";
 import type { TelemetryReceived } from "../../../schemas/telemetry.ts";
 import type {
   AggregateQuery,
@@ -36,6 +37,7 @@ export class SqliteReadingStore implements ReadingStore {
   readonly #writeConnection: DatabaseSync;
   readonly #reader: DatabaseSync;
   readonly #writer: Writer;
+  readonly #trouble: DiskTrouble;
 
   /** Opens the file, or makes it. @throws Error naming the file when a newer version of this program wrote it. */
   constructor(options: SqliteReadingStoreOptions) {
@@ -44,41 +46,50 @@ export class SqliteReadingStore implements ReadingStore {
     this.#writeConnection = writer;
     this.#reader = reader;
     this.#writer = new Writer(writer, options);
+    this.#trouble = new DiskTrouble({
+      engine: "reading store",
+      file: options.file,
+      write: () => rewriteHeader(writer),
+    });
   }
 
   write(batch: readonly TelemetryReceived[]): Promise<WriteResult> {
-    return answer(() => this.#writer.write(batch));
+    return this.#answer(() => this.#writer.write(batch));
   }
 
   range(query: RangeQuery): Promise<StoredReading[]> {
-    return answer(() => range(this.#reader, query));
+    return this.#answer(() => range(this.#reader, query));
   }
 
   aggregate(query: AggregateQuery): Promise<IntervalAggregate[]> {
-    return answer(() => aggregate(this.#reader, query, this.#options));
+    return this.#answer(() => aggregate(this.#reader, query, this.#options));
   }
 
   has({ tenantId, deviceId }: DeviceKey): Promise<boolean> {
     const sql = "SELECT 1 FROM reading WHERE dev = (SELECT dev FROM device WHERE tenant = ? AND id = ?) LIMIT 1";
-    return answer(() => this.#reader.prepare(sql).get(tenantId, deviceId) !== undefined);
+    return this.#answer(() => this.#reader.prepare(sql).get(tenantId, deviceId) !== undefined);
+  }
+
+  get trouble(): string | undefined {
+    return this.#trouble.reason;
   }
 
   metrics(device: DeviceKey): Promise<string[]> {
-    return answer(() => deviceMetrics(this.#reader, device)?.metrics.map(({ name }) => name) ?? []);
+    return this.#answer(() => deviceMetrics(this.#reader, device)?.metrics.map(({ name }) => name) ?? []);
   }
 
   newest(device: DeviceKey): Promise<Map<string, NewestValue>> {
-    return answer(() => newest(this.#reader, device, this.#options));
+    return this.#answer(() => newest(this.#reader, device, this.#options));
   }
 
   delete(range: DeviceRange): Promise<number> {
-    return answer(() => deleteRange(this.#writeConnection, range, this.#options));
+    return this.#answer(() => deleteRange(this.#writeConnection, range, this.#options));
   }
 
   devices({ after, limit }: { after?: DeviceKey | undefined; limit: number }): Promise<DeviceKey[]> {
     const sql =
       "SELECT tenant AS tenantId, id AS deviceId FROM device WHERE (tenant, id) > (?, ?) ORDER BY tenant, id LIMIT ?";
-    return answer(
+    return this.#answer(
       () =>
         this.#reader
           .prepare(sql)
@@ -88,17 +99,19 @@ export class SqliteReadingStore implements ReadingStore {
   }
 
   async close(): Promise<void> {
+    this.#trouble.close();
     // The writer last: only a connection that may write leaves the file without a write-ahead log.
     if (this.#reader.isOpen) this.#reader.close();
     if (this.#writeConnection.isOpen) this.#writeConnection.close();
   }
-}
 
-/** Errors of the engine in terms of the port. */
-async function answer<T>(work: () => T | Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw engineError(error);
+  /** Errors of the engine in terms of the port. */
+  async #answer<T>(work: () => T | Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      this.#trouble.report(error);
+      throw engineError(error);
+    }
   }
 }

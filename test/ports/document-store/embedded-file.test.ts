@@ -151,7 +151,7 @@ test("a file of a newer format, or of another kind, is refused by name", async (
   raw.close();
   await assert.rejects(
     connectEmbedded(newer),
-    /newer\.sqlite has the document store format 2; this version reads format 1/,
+    /newer\.sqlite: document store of version 2, written by a newer program; this one knows version 1/,
   );
 
   const foreign = join(folder, "foreign.sqlite");

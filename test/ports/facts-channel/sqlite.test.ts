@@ -100,7 +100,7 @@ test("a file that a newer version wrote is refused, naming it", async (t) => {
   db.exec("PRAGMA user_version=99");
   db.close();
   await assert.rejects(consumingBroker(new SqliteFactsAdapter({ file })), {
-    message: `channel file ${file} was written by a newer version (schema 99, this one knows 1)`,
+    message: `${file}: facts channel of version 99, written by a newer program; this one knows version 2`,
   });
 });
 

@@ -57,7 +57,10 @@ test("a file of a newer version is refused, naming it", (t) => {
   const newer = new DatabaseSync(file);
   newer.exec("PRAGMA user_version = 99");
   newer.close();
-  assert.throws(() => new SqliteReadingStore({ file }), /readings\.db has version 99.* newer/);
+  assert.throws(
+    () => new SqliteReadingStore({ file }),
+    /readings\.db: reading store of version 99, written by a newer program; this one knows version 2/,
+  );
 });
 
 test("while another process writes, a write is refused as an outage, and works afterwards", async (t) => {

@@ -32,6 +32,7 @@ const faults: [what: string, error: unknown, status: number][] = [
   ["a text", secret, 500],
   ["a server error of ours", new Errors.MoleculerServerError(secret, 500, "BROKEN", { secret }), 500],
   ["an engine that is away", Object.assign(new Error(secret), { code: 503, type: "ENGINE_UNAVAILABLE" }), 503],
+  ["a full disk", Object.assign(new Error(secret), { code: 14_031, outage: true }), 503],
   ["a missing service", new Errors.ServiceNotFoundError({ action: "device-registry.get", nodeID: secret }), 503],
   ["a service on no node", new Errors.ServiceNotAvailableError({ action: secret, nodeID: secret }), 503],
   ["a timeout", new Errors.RequestTimeoutError({ action: secret, nodeID: secret }), 504],

@@ -1,19 +1,29 @@
 import { DatabaseSync } from "node:sqlite";
+import { migrate, type SqliteSchema } from "../../../../lib/sqlite-schema.ts";
 import { COLUMNS } from "./values.ts";
-
-const SCHEMA_VERSION = 1;
 
 /**
  * The key is the table: the readings of a device lie next to each other in order of time, and a second write of one
  * finds its key taken. Each device gives its own metrics the columns v0, v1, …; those that find none left go to `more`.
  */
-const SCHEMA = `
+const TABLES = `
   CREATE TABLE device(dev INTEGER PRIMARY KEY, tenant TEXT NOT NULL, id TEXT NOT NULL, UNIQUE(tenant, id));
   CREATE TABLE metric(dev INTEGER NOT NULL, slot INTEGER NOT NULL, name TEXT NOT NULL,
     PRIMARY KEY(dev, slot), UNIQUE(dev, name)) WITHOUT ROWID;
   CREATE TABLE reading(dev INTEGER NOT NULL, ts INTEGER NOT NULL, seq INTEGER NOT NULL,
-    ${COLUMNS.join(", ")}, more TEXT, PRIMARY KEY(dev, ts, seq)) WITHOUT ROWID;
-  PRAGMA user_version = ${SCHEMA_VERSION};`;
+    ${COLUMNS.join(", ")}, more TEXT, PRIMARY KEY(dev, ts, seq)) WITHOUT ROWID;`;
+
+const SCHEMA: SqliteSchema = {
+  kind: "reading store",
+  /** "GngR" */
+  applicationId: 0x476e6752,
+  unmarkedUntil: 1,
+  steps: [
+    (db) => db.exec(TABLES),
+    // 2: the file has an application id.
+    () => {},
+  ],
+};
 
 export interface SqliteOptions {
   file: string;
@@ -38,34 +48,20 @@ export interface Connections {
   reader: DatabaseSync;
 }
 
-/** @throws Error naming the file when a newer version of this program wrote it. */
+/** @throws SqliteSchemaError naming the file when it is something else or a newer version of this program wrote it. */
 export function openDatabase(options: SqliteOptions): Connections {
   const { file, synchronous = "FULL", busyTimeoutMs: timeout = 1000 } = options;
   const { writeCacheKibibytes = 32_768, readCacheKibibytes = 8192, checkpointPages = 10_000 } = options;
   const writer = new DatabaseSync(file, { timeout });
   try {
+    migrate(writer, file, SCHEMA);
     writer.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}`);
     writer.exec(`PRAGMA cache_size = -${writeCacheKibibytes}; PRAGMA wal_autocheckpoint = ${checkpointPages}`);
-    migrate(writer, file);
     const reader = new DatabaseSync(file, { timeout, readOnly: true });
     reader.exec(`PRAGMA cache_size = -${readCacheKibibytes}`);
     return { writer, reader };
   } catch (error) {
     writer.close();
-    throw error;
-  }
-}
-
-function migrate(db: DatabaseSync, file: string): void {
-  db.exec("BEGIN IMMEDIATE");
-  try {
-    const version = Number(db.prepare("PRAGMA user_version").get()?.["user_version"]);
-    if (version > SCHEMA_VERSION)
-      throw new Error(`${file} has version ${version}, written by a newer program; this one knows ${SCHEMA_VERSION}`);
-    if (version === 0) db.exec(SCHEMA);
-    db.exec("COMMIT");
-  } catch (error) {
-    if (db.isTransaction) db.exec("ROLLBACK");
     throw error;
   }
 }
