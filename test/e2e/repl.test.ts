@@ -79,13 +79,14 @@ test("a command that fails says why on standard error, the next ones are done, a
 
 test("tail shows what a device sends, as it is stored, and ends after as many messages as were asked for", async (t) => {
   const repl = conversation(t, { DATA_DIR: platform.dataDir });
-  repl.say("tail boiler-7 --count 2");
+  // Two messages, and before and after them what the connections do.
+  repl.say("tail boiler-7 --count 5");
   await repl.hears(/tail of default\/boiler-7/);
   await publish('{"temperature":21.5}');
   await repl.hears(/telemetry\.received \{.*"temperature":21\.5/);
   await publish('{"temperature":{}}');
   await repl.hears(/telemetry\.rejected \{/);
-  await repl.hears(/2 messages/);
+  await repl.hears(/5 messages/);
   repl.say("exit");
   assert.deepEqual((await repl.ended)[0], 0);
 });

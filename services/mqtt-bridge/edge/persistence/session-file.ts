@@ -2,6 +2,8 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { EngineUnavailableError } from "../../../../lib/channels/errors.ts";
+import { DiskTrouble, rewriteHeader } from "../../../../lib/disk-trouble.ts";
+import { migrate, type SqliteSchema } from "../../../../lib/sqlite-schema.ts";
 
 export interface SessionFileOptions {
   /** Left out: nothing outlives the process. */
@@ -20,11 +22,8 @@ export class SessionStoreError extends EngineUnavailableError {
   }
 }
 
-/** Version of the tables below, kept in `PRAGMA user_version`. */
-const SCHEMA_VERSION = 1;
-
 /** `client` is the client id as the broker knows it, `@tenant/device/id`. Instants are milliseconds since 1970. */
-const SCHEMA = `
+const TABLES = `
   CREATE TABLE session(
     client TEXT PRIMARY KEY,
     expiry_seconds INTEGER NOT NULL,
@@ -55,8 +54,19 @@ const SCHEMA = `
     PRIMARY KEY (client, slot)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE retained(topic TEXT PRIMARY KEY, packet TEXT NOT NULL, payload ANY) STRICT;
-  CREATE TABLE will(client TEXT PRIMARY KEY, packet TEXT NOT NULL, payload ANY) STRICT;
-  PRAGMA user_version=${SCHEMA_VERSION};`;
+  CREATE TABLE will(client TEXT PRIMARY KEY, packet TEXT NOT NULL, payload ANY) STRICT;`;
+
+const SCHEMA: SqliteSchema = {
+  kind: "session store",
+  /** "GngS" */
+  applicationId: 0x476e6753,
+  unmarkedUntil: 1,
+  steps: [
+    (db) => db.exec(TABLES),
+    // 2: the file has an application id.
+    () => {},
+  ],
+};
 
 interface Group {
   writes: (() => void)[];
@@ -68,12 +78,13 @@ interface Group {
 /** The SQLite file of all MQTT sessions. What one turn of the event loop writes is committed at once. */
 export class SessionFile {
   readonly db: DatabaseSync;
+  readonly trouble: DiskTrouble;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
   #group: Group | undefined;
   #closed = false;
 
-  /** @throws Error naming the file when it cannot be opened or was written by a newer version. */
+  /** @throws Error naming the file when it cannot be opened, is something else, or was written by a newer version. */
   constructor({ file = ":memory:", synchronous = "FULL" }: SessionFileOptions) {
     try {
       if (file !== ":memory:") mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
@@ -82,19 +93,19 @@ export class SessionFile {
       throw new Error(`session file ${file} cannot be opened: ${(cause as Error).message}`, { cause });
     }
     try {
-      const version = Number(this.db.prepare("PRAGMA user_version").get()?.["user_version"]);
-      if (version > SCHEMA_VERSION)
-        throw new Error(
-          `session file ${file} was written by a newer version (schema ${version}, this one knows ${SCHEMA_VERSION})`,
-        );
+      migrate(this.db, file, SCHEMA);
       this.db.exec(`PRAGMA journal_mode=WAL; PRAGMA synchronous=${synchronous}; PRAGMA journal_size_limit=67108864`);
       this.#begin = this.db.prepare("BEGIN IMMEDIATE");
       this.#commit = this.db.prepare("COMMIT");
-      if (version < SCHEMA_VERSION) this.#transaction([() => this.db.exec(SCHEMA)]);
     } catch (error) {
       this.db.close();
       throw error;
     }
+    this.trouble = new DiskTrouble({
+      engine: "session store",
+      file,
+      write: () => this.write(() => rewriteHeader(this.db)),
+    });
   }
 
   /** Resolves when the write is durable. @throws SessionStoreError: of its group nothing happened. */
@@ -119,6 +130,7 @@ export class SessionFile {
     try {
       this.#transaction(group.writes);
     } catch (cause) {
+      this.trouble.report(cause);
       group.reject(new SessionStoreError(cause));
       return;
     }
@@ -129,6 +141,7 @@ export class SessionFile {
     if (this.#closed) return;
     this.flush();
     this.#closed = true;
+    this.trouble.close();
     this.db.close();
   }
 
