@@ -6,6 +6,7 @@ type JsonSchema = Record<string, unknown> & {
   $defs?: Record<string, JsonSchema>;
   properties?: Record<string, JsonSchema>;
   required?: string[];
+  anyOf?: JsonSchema[];
 };
 
 /** OpenAPI 3.1 operation of one action, with the named schemas it refers to; plain JSON, so that it may travel. */
@@ -59,8 +60,7 @@ function inputs(method: string, route: string, { params, lines }: ActionContract
     .map(([name, schema]) =>
       inPath.has(name)
         ? { name, in: "path", required: true, schema }
-        : // Lists are comma-separated: `metrics=a,b`.
-          { name, in: "query", required: required.includes(name), style: "form", explode: false, schema },
+        : { name, in: "query", required: required.includes(name), style: "form", explode: repeats(schema), schema },
     );
   if (lines) {
     const content = { "application/x-ndjson": { schema: schemaOf(lines, "input", schemas) } };
@@ -77,6 +77,9 @@ function inputs(method: string, route: string, { params, lines }: ActionContract
     : { parameters };
 }
 
+/** Text or texts may stand several times, `tag=a:1&tag=b:2`; other lists are comma-separated, `metrics=a,b`. */
+const repeats = ({ anyOf = [] }: JsonSchema) => anyOf.some(({ type }) => type === "array");
+
 /** A parameter begins a segment: `/devices:batch` has none. */
 const PATH_PARAMETER = /\/:(\w+)/g;
 
@@ -87,7 +90,17 @@ const json = (schema: object) => ({ "application/json": { schema } });
 
 /** JSON Schema of `schema`; named schemas are moved to `schemas` and referred to. */
 function schemaOf(schema: z.ZodType, io: "input" | "output", schemas: Record<string, JsonSchema>): JsonSchema {
-  const text = JSON.stringify(z.toJSONSchema(schema, { io, unrepresentable: "any" }));
+  const text = JSON.stringify(
+    z.toJSONSchema(schema, {
+      io,
+      unrepresentable: "any",
+      // Zod leaves it out where something goes before parsing.
+      override: ({ zodSchema, jsonSchema }) => {
+        const { default: told } = (z.globalRegistry.get(zodSchema) ?? {}) as { default?: unknown };
+        if (told !== undefined) jsonSchema.default = told;
+      },
+    }),
+  );
   const {
     $schema,
     $defs = {},

@@ -58,7 +58,7 @@ export function problemOf(error: unknown): Problem {
 
 const SERVER_FAULT: Record<number, string> = { 503: "The platform cannot do this now; try again later." };
 
-const problem = (status: number, code: string, detail?: string): Problem => ({
+export const problem = (status: number, code: string, detail?: string): Problem => ({
   type: "about:blank",
   title: STATUS_CODES[status] ?? "Error",
   status,

@@ -26,6 +26,16 @@ export const Cursor = z.string().min(1).max(512).meta({ id: "Cursor" });
 /** Items of one page at most. */
 export const PAGE_ITEMS_MAX = 1000;
 
+/** Text of decimal digits as its number: coercion would take " " for 0 and "0x10" for 16. */
+const ofDigits = (value: unknown) => (typeof value === "string" && /^\d{1,15}$/.test(value) ? Number(value) : value);
+
+export const PageLimit = z
+  .preprocess(ofDigits, z.int("must be a whole number").min(1).max(PAGE_ITEMS_MAX))
+  .meta({ type: "integer", minimum: 1, maximum: PAGE_ITEMS_MAX }) as unknown as z.ZodType<number, number | string>;
+
+/** The same with a default, which the API document has to be told: what goes before parsing hides it. */
+export const pageLimit = (items = 100) => PageLimit.default(items).meta({ default: items });
+
 /** One page of a list (`{items, nextCursor?}`); without `nextCursor` it is the last. */
 export const pageOf = <Item extends z.ZodType>(item: Item) =>
   z.object({ items: z.array(item).max(10_000), nextCursor: Cursor.optional() });

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { defineContract } from "../lib/contract.ts";
 import { BulkDiscarded, BulkLimit, BulkRedriven, SOME_FILTER, someFilter } from "./bulk.ts";
-import { Cursor, DeviceId, Instant, PAGE_ITEMS_MAX, pageOf } from "./common.ts";
+import { Cursor, DeviceId, Instant, pageLimit, pageOf } from "./common.ts";
 
 const DeadLetterId = z.string().regex(/^[A-Za-z0-9_-]{22}$/, "must be the id of a dead letter");
 const Name = z.string().min(1).max(200);
@@ -63,7 +63,7 @@ export const deadLetters = defineContract({
       params: z.strictObject({
         ...filter,
         cursor: Cursor.optional(),
-        limit: z.coerce.number().int().min(1).max(PAGE_ITEMS_MAX).default(100),
+        limit: pageLimit(),
       }),
       result: pageOf(DeadLetterSummary),
       scope: "dead-letters:read",

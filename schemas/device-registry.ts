@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineContract } from "../lib/contract.ts";
-import { Cursor, DeviceId, PAGE_ITEMS_MAX, pageOf, TenantId } from "./common.ts";
+import { Cursor, DeviceId, pageLimit, pageOf, TenantId } from "./common.ts";
 import {
   BatchLine,
   Credential,
@@ -17,7 +17,7 @@ import { DeviceType, DeviceTypeDefinition, RetentionDays, TypeId } from "./devic
 
 const ofDevice = z.strictObject({ deviceId: DeviceId });
 const ofType = z.strictObject({ typeId: TypeId });
-const page = { cursor: Cursor.optional(), limit: z.coerce.number().int().min(1).max(PAGE_ITEMS_MAX).default(100) };
+const page = { cursor: Cursor.optional(), limit: pageLimit() };
 
 const Tag = z.string().min(2).max(400).regex(/:/, "must be name:value");
 
@@ -93,8 +93,8 @@ export const deviceRegistry = defineContract({
       rest: "PATCH /devices/:deviceId",
     },
     delete: {
-      summary: "Delete a device with its credentials and configuration; its readings stay",
-      params: ofDevice,
+      summary: "Delete a device with its credentials and configuration; its readings only where that is asked for",
+      params: ofDevice.extend({ readings: z.enum(["keep", "delete"]).default("keep") }),
       result: z.void(),
       scope: "devices:write",
       rest: "DELETE /devices/:deviceId",
@@ -216,7 +216,7 @@ export const deviceRegistry = defineContract({
       result: z.object({ items: z.array(z.object({ deviceId: DeviceId, retentionDays: RetentionDays.nullable() })) }),
     },
     tenantRetention: {
-      summary: "Days that the tenant's readings are kept; null = for ever",
+      summary: "Days that the tenant's readings are kept; null = as configured",
       params: z.strictObject({}),
       result: z.object({ retentionDays: RetentionDays.nullable() }),
     },

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { defineContract } from "../lib/contract.ts";
 import { BulkDiscarded, BulkLimit, BulkRedriven, SOME_FILTER, someFilter } from "./bulk.ts";
-import { Cursor, DeviceId, Instant, PAGE_ITEMS_MAX, pageOf } from "./common.ts";
+import { Cursor, DeviceId, Instant, PageLimit, pageLimit, pageOf } from "./common.ts";
 
 /** Metric names of one reading at most. */
 export const METRICS_PER_READING_MAX = 256;
@@ -129,7 +129,7 @@ export const telemetry = defineContract({
         metrics: list(MetricName, 100).optional(),
         order: z.enum(["asc", "desc"]).default("asc"),
         cursor: Cursor.optional(),
-        limit: z.coerce.number().int().min(1).max(PAGE_ITEMS_MAX).optional().meta({ default: READINGS_PAGE }),
+        limit: PageLimit.optional().meta({ default: READINGS_PAGE }),
         /** ISO 8601 duration, from PT1S to P36525D or P100Y. */
         interval: z.string().max(40).optional(),
         /** IANA time zone in which intervals begin; left out: UTC. */
@@ -190,7 +190,7 @@ export const rejectedMessages = defineContract({
       params: z.strictObject({
         deviceId: DeviceId.optional(),
         cursor: Cursor.optional(),
-        limit: z.coerce.number().int().min(1).max(PAGE_ITEMS_MAX).default(100),
+        limit: pageLimit(),
       }),
       result: pageOf(RejectedMessage),
       scope: "telemetry:read",

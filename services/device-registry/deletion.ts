@@ -12,24 +12,35 @@ const SWEEP_MAX = 1000;
 export class Deletion {
   readonly #devices: Devices;
   readonly #configs: DeviceConfigs;
+  readonly #deleteReadings: (tenantId: string, deviceId: string) => Promise<unknown>;
 
-  constructor(devices: Devices, configs: DeviceConfigs) {
+  /** @param deleteReadings asks for the deletion of a device's readings, all of them. */
+  constructor(
+    devices: Devices,
+    configs: DeviceConfigs,
+    deleteReadings: (tenantId: string, deviceId: string) => Promise<unknown>,
+  ) {
     this.#devices = devices;
     this.#configs = configs;
+    this.#deleteReadings = deleteReadings;
   }
 
   /** @throws DeviceNotFoundError */
-  begin(tenantId: string, deviceId: string, at: Date): Promise<DeviceDocument> {
-    return this.#devices.markDeleting(tenantId, deviceId, at);
+  begin(tenantId: string, deviceId: string, at: Date, withReadings: boolean): Promise<DeviceDocument> {
+    return this.#devices.markDeleting(tenantId, deviceId, at, withReadings);
   }
 
   async finish(device: DeviceDocument): Promise<void> {
+    if (device.deleting?.readings === "delete") await this.#deleteReadings(device.tenantId, device.deviceId);
     await this.#configs.remove(device);
     await this.#devices.remove(device);
   }
 
-  /** Finishes those that were begun before `at`. */
+  /** Finishes those that were begun before `at`; one that fails holds up no other. @throws the first failure. */
   async sweep(at: Date): Promise<void> {
-    for (const device of await this.#devices.deleting(at, SWEEP_MAX)) await this.finish(device);
+    const failures: unknown[] = [];
+    for (const device of await this.#devices.deleting(at, SWEEP_MAX))
+      await this.finish(device).catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
   }
 }

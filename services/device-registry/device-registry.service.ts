@@ -73,7 +73,9 @@ export default defineService(deviceRegistry, {
     this.types = new DeviceTypes(types, this.devices);
     this.configs = new DeviceConfigs(configs);
     this.tenants = new TenantSettings(this.documents);
-    this.deletion = new Deletion(this.devices, this.configs);
+    this.deletion = new Deletion(this.devices, this.configs, (tenantId, deviceId) =>
+      this.broker.call("telemetry.deleteReadings", { deviceId }, { meta: { tenantId } }),
+    );
   },
 
   /** What was cut off by the end of the last process is finished now. */
@@ -145,8 +147,8 @@ export default defineService(deviceRegistry, {
 
     async delete(ctx) {
       const tenantId = tenantOf(ctx);
-      const { deviceId } = ctx.params;
-      const device = await this.deletion.begin(tenantId, deviceId, new Date());
+      const { deviceId, readings } = ctx.params;
+      const device = await this.deletion.begin(tenantId, deviceId, new Date(), readings === "delete");
       await this.broker.broadcast("device.access-revoked", { tenantId, deviceId });
       await this.deletion.finish(device);
     },

@@ -25,7 +25,7 @@ export interface DeviceDocument {
   /** What it said of itself: JSON text, because a field's name may be anything. Microseconds since 1970. */
   reportedStatus?: { text: string; at: number };
   /** It is being deleted, and is visible to nobody any more. */
-  deleting?: { at: Date };
+  deleting?: { at: Date; readings?: "delete" };
 }
 
 const credential = { _id: false, credentialId: String, kind: String, digest: String, createdAt: Date };
@@ -60,7 +60,7 @@ const schema = new Schema<DeviceDocument>(
       },
     },
     reportedStatus: { type: { _id: false, text: String, at: instant } },
-    deleting: { type: { _id: false, at: Date } },
+    deleting: { type: { _id: false, at: Date, readings: String } },
   },
   { versionKey: false, collection: "devices" },
 );

@@ -108,12 +108,17 @@ export class Devices {
     return device ?? undefined;
   }
 
-  /** Makes the device invisible, for good. Again for one that is: a deletion that was cut off goes on. */
-  async markDeleting(tenantId: string, deviceId: string, at: Date): Promise<DeviceDocument> {
+  /**
+   * Makes the device invisible, for good. Again for one that is: a deletion that was cut off goes on; readings that were
+   * to be deleted then are.
+   *
+   * @throws DeviceNotFoundError
+   */
+  async markDeleting(tenantId: string, deviceId: string, at: Date, withReadings: boolean): Promise<DeviceDocument> {
     const device = await this.model
       .findOneAndUpdate(
         { _id: keyOf(tenantId, deviceId) },
-        { $set: { "deleting.at": at } },
+        { $set: { "deleting.at": at, ...(withReadings ? { "deleting.readings": "delete" } : {}) } },
         { returnDocument: "after" },
       )
       .lean<DeviceDocument>();

@@ -2,6 +2,7 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { readTlsFiles, type TlsFiles } from "../../lib/tls-files.ts";
+import { refuseBytes } from "./refused-bytes.ts";
 
 export interface HttpListenerOptions {
   host: string;
@@ -37,6 +38,7 @@ export class HttpListener {
       ? createTlsServer({ ...readTlsFiles(tls), ...timeouts, handshakeTimeout: timeouts.headersTimeout }, handle)
       : createServer(timeouts, handle);
     server.maxConnections = connectionsMax;
+    server.on("clientError", refuseBytes);
     await new Promise<void>((resolve, reject) => {
       server.once("error", (cause: NodeJS.ErrnoException) => {
         const why = cause.code === "EADDRINUSE" ? "is already in use" : `cannot be used: ${cause.message}`;

@@ -51,6 +51,14 @@ function isProblem({ status, headers, body }: Answer, expected: number, code: st
   assert.equal(body["requestId"], headers.get("x-request-id"));
 }
 
+/** Of an answer to bytes that never became a request. */
+function isRawProblem(answer: string, expected: number, code: string): void {
+  const [head = "", body = ""] = answer.split("\r\n\r\n");
+  assert.match(head, new RegExp(`^HTTP/1\\.1 ${expected} `));
+  assert.match(head, /^Content-Type: application\/problem\+json$/m);
+  assert.partialDeepStrictEqual(JSON.parse(body), { type: "about:blank", status: expected, code });
+}
+
 test("what is made answers 201 with its place, and is found there", async () => {
   const { status, headers, body } = await ask("POST", "/v1/devices", { id: "made", name: "Made" });
   assert.equal(status, 201);
@@ -142,7 +150,7 @@ test("a request that takes too long is 408, a connection beyond the limit is clo
     };
     const slow = [await open(), await open()];
     assert.equal(await (await open()).closed, "");
-    for (const { closed } of slow) assert.match(await closed, /^HTTP\/1\.1 408 /);
+    for (const { closed } of slow) isRawProblem(await closed, 408, "REQUEST_TIMEOUT");
   } finally {
     await limited.stop();
   }
@@ -169,6 +177,14 @@ const wrongFields: [method: string, path: string, body: string | undefined, fiel
   ["GET", "/v1/devices?limit=many", undefined, "limit"],
   ["GET", "/v1/devices?limit=1&limit=2", undefined, "limit"],
   ["GET", "/v1/devices?limit=0", undefined, "limit"],
+  ["GET", "/v1/devices?limit=0x10", undefined, "limit"],
+  ["GET", "/v1/devices?limit=1e1", undefined, "limit"],
+  ["GET", "/v1/devices?limit=%205", undefined, "limit"],
+  ["GET", "/v1/devices?limit=", undefined, "limit"],
+  ["GET", "/v1/devices/d/readings?limit=0x10", undefined, "limit"],
+  ["GET", "/v1/dead-letters?limit=1.5", undefined, "limit"],
+  ["GET", "/v1/rejected-messages?limit=-1", undefined, "limit"],
+  ["DELETE", "/v1/devices/d?readings=all", undefined, "readings"],
   ["GET", "/v1/devices?limit[$gt]=1", undefined, "limit[$gt]"],
   ["GET", "/v1/devices?constructor=1", undefined, "constructor"],
   ["GET", "/v1/devices/a%2Fb", undefined, "deviceId"],
@@ -188,16 +204,17 @@ test("a cursor that is none, or another list's, is 400 naming it", async () => {
 
 test("a path that is no percent-encoding is 400, and bytes that are no HTTP end the connection only", async () => {
   isProblem(await ask("GET", "/v1/devices/%E0%A4%A"), 400, "PATH_MALFORMED");
-  assert.match(await raw("\x00\x01\x02\r\n\r\n"), /^HTTP\/1\.1 400 /);
+  isRawProblem(await raw("\x00\x01\x02\r\n\r\n"), 400, "REQUEST_MALFORMED");
   assert.match(
     await raw(
       "POST /v1/devices HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{",
     ),
     /^(HTTP\/1\.1 400 |$)/,
   );
-  assert.match(
+  isRawProblem(
     await raw(`GET /v1/devices/${"x".repeat(20_000)} HTTP/1.1\r\nhost: localhost\r\n\r\n`),
-    /^HTTP\/1\.1 431 /,
+    431,
+    "HEADERS_TOO_LARGE",
   );
   assert.equal((await ask("GET", "/health/live")).status, 200);
 });
@@ -270,6 +287,11 @@ test("the API document is valid OpenAPI 3.1 and says of each operation what the 
   const list = document.paths?.["/v1/devices"]?.["get"];
   const limit = list?.parameters.find(({ name }) => name === "limit");
   assert.partialDeepStrictEqual(limit?.schema, { type: "integer", minimum: 1, maximum: 1000, default: 100 });
+  const tag = list?.parameters.find(({ name }) => name === "tag");
+  assert.partialDeepStrictEqual(tag, { in: "query", required: false, style: "form", explode: true });
+  const readings = document.paths?.["/v1/devices/{deviceId}/readings"]?.["get"];
+  const metrics = readings?.parameters.find(({ name }) => name === "metrics");
+  assert.partialDeepStrictEqual(metrics, { in: "query", required: false, style: "form", explode: false });
   const get = document.paths?.["/v1/devices/{deviceId}"]?.["get"];
   assert.partialDeepStrictEqual(get?.parameters[0], { name: "deviceId", in: "path", required: true });
   const responses = document.paths?.["/v1/devices"]?.["post"]?.responses ?? {};

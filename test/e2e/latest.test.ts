@@ -11,6 +11,29 @@ import { restClient } from "../support/rest.ts";
 const DEVICES = ["a", "b", "c"];
 const BEGIN = Date.UTC(2026, 0, 1);
 
+test("a device is deleted with its readings and newest values where that is asked for, and without them where not", async (t) => {
+  const platform = await startPlatform();
+  t.after(() => platform.stop());
+  const rest = restClient(platform.http);
+  for (const id of ["kept", "deleted"]) {
+    await rest.register(id);
+    await rest.request("POST", `/v1/devices/${id}/readings`, { readings: [{ ts: BEGIN, values: { n: 1 } }] });
+    await t.waitFor(async () => {
+      assert.equal((await rest.readings(id)).length, 1);
+      const { metrics } = (await rest.request("GET", `/v1/devices/${id}/latest`)) as LatestValues;
+      assert.equal(metrics["n"]?.value, 1);
+    });
+  }
+  await rest.request("DELETE", "/v1/devices/kept");
+  await rest.request("DELETE", "/v1/devices/deleted?readings=delete");
+  assert.equal((await rest.readings("kept")).length, 1);
+  await assert.rejects(rest.readings("deleted"), { status: 404 });
+  await assert.rejects(rest.request("GET", "/v1/devices/deleted/latest"), { status: 404 });
+  await rest.register("deleted");
+  assert.deepEqual(await rest.readings("deleted"), []);
+  assert.deepEqual(await rest.request("GET", "/v1/devices/deleted/latest"), { deviceId: "deleted", metrics: {} });
+});
+
 test("killed again and again, the platform has every reading that it accepted by REST, and the newest values", async (t) => {
   const dataDir = mkdtempSync(join(tmpdir(), "ganglion-latest-"));
   t.after(() => rmSync(dataDir, { recursive: true, force: true, maxRetries: 3 }));

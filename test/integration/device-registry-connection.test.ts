@@ -106,6 +106,39 @@ test("a deletion that was cut off is invisible, and finished at the next start",
   await documents.close();
 });
 
+test("a deletion with its readings waits for them, is finished by the next sweep, and holds up no other", async (t) => {
+  const documents = await openDocumentStore({ file: `${folder}/documents.db`, synchronous: "NORMAL" });
+  t.after(() => documents.close());
+  const raw = documents.collection<{ _id: string }>("devices");
+  const asked: unknown[] = [];
+  for (const deviceId of ["with", "without"]) await device(deviceId, 1);
+
+  // There is no telemetry yet: the device is gone for callers, and the deletion is not done.
+  await assert.rejects(call("device-registry.delete", { deviceId: "with", readings: "delete" }), { code: 404 });
+  await assert.rejects(get("with"), { code: 404, type: "DEVICE_NOT_FOUND" });
+  await raw.updateOne({ _id: "default/without" }, { $set: { deleting: { at: new Date() } } });
+  await broker.destroyService("device-registry");
+  broker.createService(deviceRegistry);
+  await broker.waitForServices("device-registry");
+  await t.waitFor(async () => assert.equal(await raw.findOne({ _id: "default/without" }), null));
+  assert.ok(await raw.findOne({ _id: "default/with" }));
+
+  broker.createService({
+    name: "telemetry",
+    actions: {
+      deleteReadings(ctx) {
+        asked.push([ctx.params, (ctx.meta as { tenantId?: string }).tenantId]);
+        return { deleted: 1 };
+      },
+    },
+  });
+  await broker.waitForServices("telemetry");
+  // A former wish holds: those that are half deleted are no use to anybody.
+  await call("device-registry.delete", { deviceId: "with" });
+  assert.deepEqual(asked, [[{ deviceId: "with" }, "default"]]);
+  assert.equal(await raw.findOne({ _id: "default/with" }), null);
+});
+
 test("a deletion that was begun is finished by asking again", async () => {
   const documents = await openDocumentStore({ file: `${folder}/documents.db`, synchronous: "NORMAL" });
   const raw = documents.collection<{ _id: string }>("devices");

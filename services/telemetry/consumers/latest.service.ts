@@ -45,7 +45,7 @@ export default defineService(telemetryLatest, {
       const { deviceId } = ctx.params;
       const metrics = (await this.latest.get(tenantOf(ctx), [deviceId])).get(deviceId);
       // Of a device that has no values the registry knows whether it exists.
-      if (!metrics) await ctx.call("device-registry.get", { deviceId });
+      if (!metrics?.size) await ctx.call("device-registry.get", { deviceId });
       return latestValuesOf(deviceId, metrics ?? new Map());
     },
 
