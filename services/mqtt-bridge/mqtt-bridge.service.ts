@@ -73,7 +73,7 @@ export default defineService(mqttBridge, {
     const configs = new DeviceConfigs({
       fetch: ({ tenantId, deviceId }) =>
         this.broker.call("device-registry.config", { deviceId }, { meta: { tenantId } }),
-      deliver: async (device, payload) => this.edge?.deliver(device, native.configTopic(device.deviceId), payload),
+      deliver: async (device, payload) => this.edge?.setCurrent(device, native.configTopic(device.deviceId), payload),
       failed: ({ tenantId, deviceId }, error) =>
         this.logger.warn("A configuration could not be delivered.", { tenantId, deviceId, error }),
     });

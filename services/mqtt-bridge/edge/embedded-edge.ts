@@ -8,6 +8,7 @@ import * as internals from "./aedes-internals.ts";
 import { BrokerPersistence } from "./broker-persistence.ts";
 import { ConnackError, ReturnCode } from "./connack.ts";
 import { Connection, prefixOf } from "./connection.ts";
+import { CurrentValues } from "./current-values.ts";
 import { type DeliverOptions, Delivery } from "./delivery.ts";
 import { type EdgeOptions, type Options, withDefaults } from "./edge-options.ts";
 import type { DeviceKey, EdgePolicy } from "./edge-policy.ts";
@@ -44,6 +45,7 @@ export class EmbeddedEdge {
   readonly #admission: Admission;
   readonly #inbound: Inbound;
   readonly #delivery: Delivery;
+  readonly #current: CurrentValues;
   readonly #presence: Presence;
   readonly #wills: RecoveredWills;
   readonly #rate: MessageRate | undefined;
@@ -82,6 +84,7 @@ export class EmbeddedEdge {
     });
     this.#broker = this.#createBroker(options);
     this.#delivery = new Delivery(this.#broker, this.#persistence, options);
+    this.#current = new CurrentValues(policy, this.#delivery, this.#persistence);
     this.#sweeper = setInterval(() => this.#sessions.sweep(this.#nowMs()), SWEEP_MS).unref();
     this.#follow();
   }
@@ -104,6 +107,11 @@ export class EmbeddedEdge {
   /** Sends to the device's subscriptions on one of its topics; resolves when it is handed over, or durably queued. */
   deliver(device: DeviceKey, topic: string, payload: Buffer, options?: DeliverOptions): Promise<void> {
     return this.#delivery.send(device, topic, payload, options);
+  }
+
+  /** The new current value of one of the device's topics: also for sessions that are away, and for who subscribes later. */
+  setCurrent(device: DeviceKey, topic: string, payload: Buffer): Promise<void> {
+    return this.#current.send(device, topic, payload);
   }
 
   /** Ends all connections of a device, those that are being let in too. */
@@ -372,6 +380,8 @@ export class EmbeddedEdge {
         .addSubscriptions(client, [{ topic: SESSION, qos: 0 }])
         .catch(() => connection.drop(Reason.serverBusy));
     connection.outbound?.begin();
+    // Where the registry cannot be asked, the next resumption asks again.
+    if (connection.filters.size > 0) this.#current.resumed(connection).catch(() => {});
   }
 
   /** SUBACK is sent: what the platform has to say first follows. */
@@ -381,11 +391,7 @@ export class EmbeddedEdge {
     for (const { topic } of subscriptions) {
       if (isAnswered(topic)) internals.dropSubscription(this.#broker, client, topic);
       const filter = connection.due.delete(topic) ? connection.filters.get(topic) : undefined;
-      if (filter && connection.device)
-        this.#policy.current(connection.device, filter.canonical).then(
-          (payload) => payload && this.#delivery.sendCurrent(connection, filter, payload),
-          () => {},
-        );
+      if (filter) this.#current.subscribed(connection, filter).catch(() => {});
     }
   }
 

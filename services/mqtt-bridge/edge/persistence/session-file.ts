@@ -65,6 +65,8 @@ const SCHEMA: SqliteSchema = {
     (db) => db.exec(TABLES),
     // 2: the file has an application id.
     () => {},
+    // 3: what was last sent on topics that have a current value.
+    (db) => db.exec("CREATE TABLE told(topic TEXT PRIMARY KEY, digest TEXT NOT NULL) STRICT, WITHOUT ROWID"),
   ],
 };
 

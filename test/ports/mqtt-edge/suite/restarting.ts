@@ -51,6 +51,39 @@ export function restarting(start: StartEdge): void {
       assert.deepEqual(await again.early(), []);
     });
 
+    test(`${nameOf(version)}: a current value that changed while nobody told the edge comes when the session is resumed, once`, async (t) => {
+      const rig = await Rig.start(t, start, { sessionsFile: sessionsFile(t) });
+      rig.platform.currentOf = (filter) => (filter === CONFIG ? "1" : undefined);
+      const next = async (from: RawClient) => {
+        const packet = await nextPublish(from);
+        from.send({ cmd: "puback", messageId: packet.messageId as number });
+        return shown(packet);
+      };
+      const resume = async (former: RawClient) => {
+        former.cut();
+        await t.waitFor(() => assert.equal(rig.edge.connections, 0), WAIT);
+        return rig.connect(version, kept(version));
+      };
+      const client = await rig.connect(version, kept(version));
+      client.send(subscribePacket(1, CONFIG));
+      assert.deepEqual(await client.answers(1), ["suback 1"]);
+      assert.equal(await next(client), `${CONFIG} 1 q1 retain`);
+
+      const unchanged = await resume(client);
+      assert.deepEqual(await unchanged.early(), [], "it is known");
+      unchanged.cut();
+      await rig.restart();
+      rig.platform.currentOf = (filter) => (filter === CONFIG ? "2" : undefined);
+      const restarted = await rig.connect(version, kept(version));
+      assert.equal(await next(restarted), `${CONFIG} 2 q1`);
+
+      await rig.edge.setCurrent(DEVICE, CONFIG, Buffer.from("3"));
+      rig.platform.currentOf = (filter) => (filter === CONFIG ? "3" : undefined);
+      assert.equal(await next(restarted), `${CONFIG} 3 q1`);
+      const last = await resume(restarted);
+      assert.deepEqual(await last.early(), [], "it was sent when it changed");
+    });
+
     test(`${nameOf(version)}: a QoS 2 message is sent again under its id with DUP; once received, PUBREL in its place`, async (t) => {
       const rig = await Rig.start(t, start, { sessionsFile: sessionsFile(t) });
       const client = await rig.connect(version, kept(version));

@@ -20,6 +20,7 @@ export interface Edge {
   /** Queued messages that made room for newer ones. */
   readonly dropped: number;
   deliver(device: DeviceKey, topic: string, payload: Buffer, options?: DeliverOptions): Promise<void>;
+  setCurrent(device: DeviceKey, topic: string, payload: Buffer): Promise<void>;
   disconnect(device: DeviceKey): void;
   reloadCertificate(): void;
   close(): Promise<void>;
