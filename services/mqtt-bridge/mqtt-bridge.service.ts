@@ -59,6 +59,7 @@ export default defineService(mqttBridge, {
     events: undefined as DeviceEvents | undefined,
     configs: undefined as DeviceConfigs | undefined,
     sampler: undefined as NodeJS.Timeout | undefined,
+    unwatch: undefined as (() => void) | undefined,
     reload: undefined as (() => void) | undefined,
     /** URLs of the ready line. */
     listening: [] as string[],
@@ -100,6 +101,7 @@ export default defineService(mqttBridge, {
     const edge = await EmbeddedEdge.start(tracing ? tracedPolicy(policy, tracing) : policy, options);
     this.edge = edge;
     this.listening = edge.listening;
+    this.unwatch = this.broker.health?.register(() => edge.trouble);
     if (limits.tls) {
       this.reload = () => {
         try {
@@ -121,6 +123,7 @@ export default defineService(mqttBridge, {
 
   async stopped() {
     clearInterval(this.sampler);
+    this.unwatch?.();
     if (this.reload) process.off("SIGHUP", this.reload);
     await this.edge?.close();
     await this.events?.idle(LAST_FACTS_MS);

@@ -132,6 +132,7 @@ async function throughTrouble(
   await standsStill(all);
   await t.waitFor(async () => assert.equal(await registration(platform, `refused-${Date.now()}`), 503), WAIT);
   await troubled("document store");
+  await troubled("session store");
   assert.equal((await fetch(`${platform.http}/health/live`)).status, 200);
   const unanswered = all.map(({ sent }) => sent - 1);
   const answered = (ahead: number) => all.map(({ acknowledged }, i) => acknowledged.has(Number(unanswered[i]) + ahead));

@@ -104,6 +104,11 @@ export class EmbeddedEdge {
     return this.#persistence.queue.dropped;
   }
 
+  /** Why sessions cannot be stored at present; undefined where they can. */
+  get trouble(): string | undefined {
+    return this.#persistence.file.trouble.reason;
+  }
+
   /** Sends to the device's subscriptions on one of its topics; resolves when it is handed over, or durably queued. */
   deliver(device: DeviceKey, topic: string, payload: Buffer, options?: DeliverOptions): Promise<void> {
     return this.#delivery.send(device, topic, payload, options);
