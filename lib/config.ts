@@ -78,6 +78,8 @@ const Variables = z.object({
   MQTT_RECEIVE_MAXIMUM: count(1000, 1, 65_535),
   /** PUBLISH packets per second and device, all its connections together; 0 = no limit. */
   MQTT_MESSAGES_PER_SECOND_MAX: count(0, 0, 1_000_000),
+  /** SUBSCRIBE, UNSUBSCRIBE, PINGREQ and refused PUBLISH packets per second and device; 0 = no limit. */
+  MQTT_CONTROL_PACKETS_PER_SECOND_MAX: count(100, 0, 1_000_000),
   MQTT_TOPIC_BYTES_MAX: count(512, 32, 65_535),
   MQTT_TOPIC_LEVELS_MAX: count(16, 4, 100),
   MQTT_SUBSCRIPTIONS_MAX: count(100, 1, 10_000),

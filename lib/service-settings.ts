@@ -59,6 +59,7 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
       receiveMaximum: config.MQTT_RECEIVE_MAXIMUM,
       typeRefreshSeconds: config.DEVICE_TYPE_REFRESH_SECONDS,
       maxMessagesPerSecond: config.MQTT_MESSAGES_PER_SECOND_MAX,
+      maxControlPacketsPerSecond: config.MQTT_CONTROL_PACKETS_PER_SECOND_MAX,
       maxTopicBytes: config.MQTT_TOPIC_BYTES_MAX,
       maxTopicLevels: config.MQTT_TOPIC_LEVELS_MAX,
       maxSubscriptions: config.MQTT_SUBSCRIPTIONS_MAX,

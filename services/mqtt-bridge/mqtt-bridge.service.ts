@@ -32,6 +32,7 @@ interface Settings
     | "maxSessionSeconds"
     | "receiveMaximum"
     | "maxMessagesPerSecond"
+    | "maxControlPacketsPerSecond"
     | "maxSubscriptions"
     | "maxParkedSessions"
     | "maxInFlight"

@@ -32,11 +32,11 @@ export class Target {
   static async start(
     t: TestContext,
     deviceCount: number,
-    { nodeOptions = [] }: { nodeOptions?: string[] } = {},
+    { nodeOptions = [], env = {} }: { nodeOptions?: string[]; env?: Record<string, string> } = {},
   ): Promise<Target> {
     const platform = await startPlatform({
       nodeOptions: ["--expose-gc", `--import=${collector}`, ...nodeOptions],
-      env: { LOG_LEVEL: "warn" },
+      env: { LOG_LEVEL: "warn", ...env },
     });
     let witness: Witness | undefined;
     t.after(async () => {

@@ -42,6 +42,11 @@ export function explainDisconnects(client: Client, texts: Readonly<Record<number
   }) as Client["disconnect"];
 }
 
+/** Thrown by a listener of `beforePackets`: the connection is being ended, and nothing more of it is parsed. */
+export class NoMorePackets extends Error {
+  override name = "NoMorePackets";
+}
+
 /** A parser that throws, instead of reporting an error, would take the process with it. */
 export function guardParser(client: Client): void {
   const parser = inside(client)._parser;
@@ -50,7 +55,8 @@ export function guardParser(client: Client): void {
     try {
       return parse(chunk);
     } catch (error) {
-      parser.emit("error", error as Error);
+      if (error instanceof NoMorePackets) parser.parse = () => 0;
+      else parser.emit("error", error as Error);
       return 0;
     }
   };

@@ -4,6 +4,7 @@ import type { Arrival, DeviceKey, DisconnectReason, InboundMessage } from "./edg
 import type { DeviceRate } from "./message-rate.ts";
 import type { Outbound } from "./outbound.ts";
 import type { OwnFilter } from "./own-filters.ts";
+import { Reason } from "./reason.ts";
 import type { Session } from "./session.ts";
 
 /** One network connection from its CONNECT on. */
@@ -33,6 +34,8 @@ export class Connection {
   /** Messages to the client; set when it is authenticated. */
   outbound: Outbound | undefined;
   rate: DeviceRate | undefined;
+  /** Of packets that are no accepted messages. */
+  controlRate: DeviceRate | undefined;
   /** By the filter inside the broker. */
   readonly filters = new Map<string, OwnFilter>();
   /** Filters of a SUBSCRIBE that are to begin with their current value. */
@@ -68,6 +71,15 @@ export class Connection {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.ended = promise;
     this.end = resolve;
+  }
+
+  /** Counts a packet that is no accepted message; above the rate the connection ends. */
+  takesControl(): boolean {
+    // One that is being ended gets no more.
+    if (this.acks.closed) return false;
+    if (!this.controlRate || this.controlRate.take(this.seenAt / 1000)) return true;
+    this.drop(Reason.messageRateTooHigh);
+    return false;
   }
 
   /** Ends the connection; MQTT 5 clients are told why. What is settled is acknowledged before, nothing after. */

@@ -37,6 +37,11 @@ export interface EdgeOptions {
   receiveMaximum?: number;
   /** PUBLISH packets per second and device, over all its connections; above it DISCONNECT 0x96. 0 = no limit. @default 0 */
   maxMessagesPerSecond?: number;
+  /**
+   * SUBSCRIBE, UNSUBSCRIBE, PINGREQ and refused PUBLISH packets per second and device, over all its connections; above it
+   * DISCONNECT 0x96. 0 = no limit. @default 100
+   */
+  maxControlPacketsPerSecond?: number;
   /** Longest client id, characters. @default 256 */
   maxClientIdLength?: number;
   /** Subscriptions of a session; one more gets SUBACK 0x97. @default 100 */
@@ -88,6 +93,7 @@ export const withDefaults = (options: EdgeOptions): Options => ({
   maxConnections: 10_000,
   receiveMaximum: 1000,
   maxMessagesPerSecond: 0,
+  maxControlPacketsPerSecond: 100,
   maxClientIdLength: 256,
   maxSubscriptions: 100,
   maxParkedSessions: 100_000,

@@ -49,6 +49,7 @@ export class EmbeddedEdge {
   readonly #presence: Presence;
   readonly #wills: RecoveredWills;
   readonly #rate: MessageRate | undefined;
+  readonly #controlRate: MessageRate | undefined;
   readonly #connections = new WeakMap<Client, Connection>();
   readonly #sweeper: NodeJS.Timeout;
   #closing: Promise<void> | undefined;
@@ -74,7 +75,8 @@ export class EmbeddedEdge {
     this.#admission = new Admission(policy, options);
     this.#inbound = new Inbound(policy, options);
     this.#presence = new Presence(policy, options);
-    this.#rate = options.maxMessagesPerSecond > 0 ? new MessageRate(options.maxMessagesPerSecond) : undefined;
+    this.#rate = MessageRate.of(options.maxMessagesPerSecond);
+    this.#controlRate = MessageRate.of(options.maxControlPacketsPerSecond);
     this.#listeners = new Listeners(options, (stream, request, crowded) => this.#accept(stream, request, crowded));
     this.#wills = new RecoveredWills(this.#persistence.wills, (sender, origin, will) => {
       const device = policy.identify(sender);
@@ -225,7 +227,11 @@ export class EmbeddedEdge {
           break;
         case "subscribe":
         case "unsubscribe":
+          countControl(connection);
           this.#rewriteFilters(packet, connection);
+          break;
+        case "pingreq":
+          countControl(connection);
           break;
         case "disconnect":
           // With its will it breaks like one that vanishes.
@@ -319,7 +325,8 @@ export class EmbeddedEdge {
       const { username, clientId, sessionEpoch } = connection;
       signWill(connection.will, { username, clientId, sessionEpoch });
     }
-    if (this.#rate) connection.rate = this.#rate.enter(connection.prefix);
+    connection.rate = this.#rate?.enter(connection.prefix);
+    connection.controlRate = this.#controlRate?.enter(connection.prefix);
     this.#delivery.attach(connection, kept);
     await Promise.all([
       ended,
@@ -406,6 +413,7 @@ export class EmbeddedEdge {
     connection.left = true;
     if (this.#closing || client.disconnectReasonCode !== null) connection.leaving ??= "server";
     connection.rate?.leave();
+    connection.controlRate?.leave();
     if (session) session.heldBy = undefined;
     if (entered && device) {
       const kept = connection.resumable && !internals.endsWithConnection(client);
@@ -421,4 +429,9 @@ export class EmbeddedEdge {
   #nowMs(): number {
     return Math.floor(this.#options.now() / 1000);
   }
+}
+
+/** @throws NoMorePackets where the connection has asked too much */
+function countControl(connection: Connection): void {
+  if (!connection.takesControl()) throw new internals.NoMorePackets();
 }

@@ -61,6 +61,7 @@ export class Inbound {
     if (qos === 2 && !this.#takeQos2(connection, messageId)) return;
     if (packet.topic === INVALID_TOPIC || !this.#policy.mayPublish(device, packet.topic)) {
       this.refused++;
+      if (!connection.takesControl()) return;
       this.#refuse(connection, slot, packet.topic === INVALID_TOPIC ? TOPIC_INVALID : NOT_AUTHORIZED, done);
       return;
     }

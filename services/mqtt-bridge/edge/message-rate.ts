@@ -17,7 +17,12 @@ export class MessageRate {
   readonly #perSecond: number;
   readonly #buckets = new Map<string, Bucket>();
 
-  constructor(perSecond: number) {
+  /** @param perSecond 0 = no limit, and no rate */
+  static of(perSecond: number): MessageRate | undefined {
+    return perSecond > 0 ? new MessageRate(perSecond) : undefined;
+  }
+
+  private constructor(perSecond: number) {
     this.#perSecond = perSecond;
   }
 

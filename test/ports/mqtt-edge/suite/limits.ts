@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ISubackPacket } from "mqtt-packet";
+import type { ISubackPacket, Packet } from "mqtt-packet";
 import {
   codeOf,
   nameOf,
@@ -67,6 +67,26 @@ export function limits(start: StartEdge): void {
       assert.deepEqual(await other.answers(1), ["puback 1"]);
       assert.deepEqual(rig.platform.texts, ["1", "2", "3", "4", "5", "other"]);
     });
+
+    const asking: [what: string, packet: (id: number) => Packet][] = [
+      ["SUBSCRIBE", (id: number) => subscribePacket(id, "devices/me/config")],
+      ["UNSUBSCRIBE", (id: number) => ({ cmd: "unsubscribe", messageId: id, unsubscriptions: ["a"] })],
+      ["PINGREQ", () => ({ cmd: "pingreq" })],
+    ];
+    // Below MQTT 5 the first one ends the connection.
+    if (version === 5) asking.push(["refused PUBLISH", (id) => publishPacket(id, "x", { topic: "not/mine" })]);
+    for (const [what, packet] of asking)
+      test(`${nameOf(version)}: a device over its rate of control packets, here ${what}, is ended${version === 5 ? " with 0x96" : ""}; messages do not count`, async (t) => {
+        const rig = await Rig.start(t, start, { maxControlPacketsPerSecond: 5, now: () => 1_767_225_600_000_000 });
+        const client = await rig.connect(version);
+        client.send(...[1, 2, 3, 4, 5].map(packet));
+        assert.equal((await client.answers(5)).length, 5);
+        for (let id = 10; id < 20; id++) client.send(publishPacket(id, `${id}`));
+        assert.equal((await client.answers(10)).length, 10);
+        client.send(...[6, 7, 8].map(packet));
+        const answers = await client.answers(version === 5 ? 2 : 1);
+        assert.deepEqual(answers, version === 5 ? ["disconnect 0x96", "closed"] : ["closed"]);
+      });
 
     for (const [what, topic] of [
       ["too long", `devices/me/${"x".repeat(60)}`],
