@@ -2,14 +2,15 @@ import type { TypeSchema, TypeSchemas } from "../../lib/readings/type-schemas.ts
 import type { DeviceConfigs } from "./device-configs.ts";
 import type { DeviceEvents } from "./device-events.ts";
 import type { Dialect } from "./dialects/dialect.ts";
-import { CredentialError, type DeviceKey, type EdgePolicy } from "./edge/edge-policy.ts";
+import type { Outcome } from "./edge/acknowledge.ts";
+import { CredentialError, type DeviceKey, type EdgePolicy, type InboundMessage } from "./edge/edge-policy.ts";
 import type { Uplink } from "./uplink.ts";
 
 /** A device and the dialect that it speaks. The edge hands back the very object that `identify` gave it. */
 interface SpeakingDevice extends DeviceKey {
   readonly dialect: Dialect;
-  /** What its readings must be like; set when it is authenticated, undefined for a device without a type. */
-  schema?: TypeSchema | undefined;
+  /** What its readings must be like, null where they may be anything; set when it is authenticated. */
+  schema?: TypeSchema | null;
 }
 
 export interface BridgeParts {
@@ -21,6 +22,8 @@ export interface BridgeParts {
   authenticate(
     credential: DeviceKey & { secret: string },
   ): Promise<{ sessionEpoch: number; type?: string | undefined }>;
+  /** Asks the registry for the type of a device that was authenticated by a former process. */
+  typeOf(device: DeviceKey): Promise<string | undefined>;
   schemas: Pick<TypeSchemas, "of">;
 }
 
@@ -28,7 +31,21 @@ export interface BridgeParts {
 const CLIENT_FAULTS: ReadonlySet<unknown> = new Set(["CREDENTIAL_REFUSED", "VALIDATION_ERROR"]);
 
 /** What the edge may do for whom, answered by the dialects, the registry and the uplink. */
-export function bridgePolicy({ dialects, uplink, events, configs, authenticate, schemas }: BridgeParts): EdgePolicy {
+export function bridgePolicy(parts: BridgeParts): EdgePolicy {
+  const { dialects, uplink, events, configs, authenticate, typeOf, schemas } = parts;
+  const schemaOf = async (tenantId: string, type: string | undefined) =>
+    type === undefined ? null : schemas.of(tenantId, type);
+
+  /** The will of a connection that a crash has ended. */
+  async function receiveLeftBehind(device: SpeakingDevice, message: InboundMessage): Promise<Outcome> {
+    try {
+      device.schema = await schemaOf(device.tenantId, await typeOf(device));
+    } catch (error) {
+      return uplink.reject(device, message, `its device type is not known: ${(error as Error).message}`);
+    }
+    return uplink.receive(device.dialect, device, message, device.schema ?? undefined);
+  }
+
   return {
     identify(connect): SpeakingDevice | undefined {
       for (const dialect of dialects) {
@@ -42,7 +59,7 @@ export function bridgePolicy({ dialects, uplink, events, configs, authenticate, 
       const { tenantId, deviceId } = device;
       try {
         const session = await authenticate({ tenantId, deviceId, secret });
-        device.schema = session.type === undefined ? undefined : await schemas.of(tenantId, session.type);
+        device.schema = await schemaOf(tenantId, session.type);
         return session;
       } catch (cause) {
         if (CLIENT_FAULTS.has((cause as { type?: unknown }).type))
@@ -60,7 +77,8 @@ export function bridgePolicy({ dialects, uplink, events, configs, authenticate, 
       const kind = dialect.uplink(message.topic, deviceId);
       // Where a will's sender is known by name only, its dialect was asked when it connected.
       if (kind === "status" || kind === "heartbeat") return events.receive(kind, device, message);
-      return uplink.receive(dialect, device, message, device.schema);
+      if (device.schema === undefined) return receiveLeftBehind(device, message);
+      return uplink.receive(dialect, device, message, device.schema ?? undefined);
     },
 
     async current(device: SpeakingDevice, filter) {

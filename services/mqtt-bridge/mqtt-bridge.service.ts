@@ -89,6 +89,8 @@ export default defineService(mqttBridge, {
     const policy = bridgePolicy({
       ...{ dialects, uplink, events, configs, schemas },
       authenticate: (credential) => this.broker.call("device-registry.authenticate", credential),
+      typeOf: async ({ tenantId, deviceId }) =>
+        (await this.broker.call("device-registry.get", { deviceId }, { meta: { tenantId } })).type,
     });
     const options: EdgeOptions = {
       ...limits,

@@ -32,7 +32,8 @@ const configs = new DeviceConfigs({
 const policyWith = (
   authenticate: Parameters<typeof bridgePolicy>[0]["authenticate"] = async () => ({ sessionEpoch: 1 }),
   schemas = new TypeSchemas(async () => null),
-) => bridgePolicy({ dialects: [other, native], uplink, events, configs, authenticate, schemas });
+  typeOf: Parameters<typeof bridgePolicy>[0]["typeOf"] = async () => undefined,
+) => bridgePolicy({ dialects: [other, native], uplink, events, configs, authenticate, typeOf, schemas });
 
 test("a CONNECT belongs to the first dialect that recognises it, and so do the device's topics", () => {
   const policy = policyWith();
@@ -92,4 +93,25 @@ test("a subscription to the config topic begins with the configuration, any othe
   const config = await policy.current(device, policy.canonical(device, "devices/me/config"));
   assert.equal(String(config), '{"version":3,"config":{"interval":60}}');
   assert.equal(await policy.current(device, "devices/d/alerts"), undefined);
+});
+
+test("a message of a device that a former process authenticated, a will, is held against its type; unasked it is kept as rejected", async () => {
+  const schema = { properties: { n: { type: "number", maximum: 9 } } };
+  const schemas = new TypeSchemas(async (_tenant, type) => (type === "boiler" ? { schema } : null));
+  const will = (n: number) => ({
+    ...{ topic: "up", payload: Buffer.from(`{"n":${n}}`), contentType: undefined, messageId: undefined },
+    ...{ receivedAt: 1_767_225_600_000_000, sessionEpoch: 7 },
+    arrival: () => ({ receivedAt: 1_767_225_600_000_000, packet: "7.1" }),
+  });
+  const outcome = async (n: number, typeOf: () => Promise<string | undefined>) => {
+    const policy = policyWith(undefined, schemas, typeOf);
+    const device = policy.identify({ username: "x:d", clientId: "c" }) ?? assert.fail();
+    const refusal = await policy.receive(device, will(n));
+    return refusal && String(refusal.message);
+  };
+  assert.equal(await outcome(9, async () => "boiler"), undefined);
+  assert.match((await outcome(10, async () => "boiler")) ?? "", /n/);
+  assert.equal(await outcome(10, async () => undefined), undefined);
+  const away = () => Promise.reject(new Error("nobody answers"));
+  assert.match((await outcome(9, away)) ?? "", /device type is not known: nobody answers/);
 });
