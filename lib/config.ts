@@ -117,6 +117,8 @@ const Variables = z.object({
   REJECTED_MESSAGES_MAX: count(10_000, 1, 10_000_000),
   /** Metrics that one device may have. */
   METRICS_PER_DEVICE_MAX: count(1000, 1, 10_000),
+  /** Hours in which a reading without a time of its own, sent again under its id, is the same; 0 = it is another. */
+  READING_NAME_HOURS: count(24, 0, 720),
   /** Days that readings are kept where neither device type nor tenant says; 0 = for ever. */
   RETENTION_DAYS: count(0, 0, 36_525),
   /** Seconds between two looks for readings that are older than they have to be kept. */

@@ -9,6 +9,7 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
     readingsFile: join(config.DATA_DIR, "readings.db"),
     synchronous: config.SQLITE_SYNCHRONOUS,
     metricsPerDeviceMax: config.METRICS_PER_DEVICE_MAX,
+    readingNameHours: config.READING_NAME_HOURS,
   };
   const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile } = config;
   const tls = certFile !== undefined && keyFile !== undefined ? { tls: { certFile, keyFile } } : {};

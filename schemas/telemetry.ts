@@ -37,6 +37,11 @@ export interface TelemetryReading {
    */
   seq: number;
   values: MetricValues;
+  /**
+   * `ts` is that of arrival and `seq` comes from an id of the sender's own: sent again it has another `ts` and is the
+   * same reading, for which every store keeps the first `ts`.
+   */
+  named?: true;
 }
 
 /** An uplink message that was refused: the fact on `telemetry.rejected`. */

@@ -16,6 +16,9 @@ export interface Sending {
   arrival(): { readonly receivedAt: number; readonly packet: string };
 }
 
+/** What tells that another `ts` would be the same reading. */
+const NAMED = ',"named":true';
+
 /** The JSON text of a TelemetryReceived, written by hand: each item's values are serialised once, and hashed so. */
 export function telemetryText(sender: Sender, sending: Sending, items: readonly TelemetryItem[]): string {
   const arrival = items.some((item) => item.ts === undefined) ? sending.arrival() : undefined;
@@ -29,7 +32,8 @@ export function telemetryText(sender: Sender, sending: Sending, items: readonly 
     const timed = item.ts !== undefined;
     const seq = seqOf({ id: item.id, messageId: sending.messageId, timed, values, packet, place });
     identity += place === 0 ? `${ts}-${seq}` : `,${ts}-${seq}`;
-    readings += `${place === 0 ? "" : ","}{"ts":${ts},"seq":${seq},"values":${values}}`;
+    const named = !timed && (item.id !== undefined || sending.messageId !== undefined);
+    readings += `${place === 0 ? "" : ","}{"ts":${ts},"seq":${seq},"values":${values}${named ? NAMED : ""}}`;
   }
   // Tenant and device ids need no escaping: their grammars have no character that JSON escapes.
   const messageId = items.length === 1 ? identity : `${items.length}-${stableHash(identity)}`;

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
-import { RateLimiterMemory, type RateLimiterRes } from "rate-limiter-flexible";
+import type { RateLimiterRes } from "rate-limiter-flexible";
+import RateLimiterMemory from "rate-limiter-flexible/lib/RateLimiterMemory.js";
 
 /**
  * Counts the requests of each address in a window. The address is the socket's: a header that names another one is

@@ -28,8 +28,8 @@ export default defineService(telemetryLatest, {
   }),
 
   started() {
-    const { latestFile: file, synchronous = "FULL", metricsPerDeviceMax = 1000 } = this.settings;
-    this.latest = new SqliteLatest({ file, synchronous, metricsPerDeviceMax }, (device) =>
+    const { latestFile: file, synchronous = "FULL", metricsPerDeviceMax = 1000, readingNameHours = 24 } = this.settings;
+    this.latest = new SqliteLatest({ file, synchronous, metricsPerDeviceMax, readingNameHours }, (device) =>
       this.readings.newest(device),
     );
     this.unwatchLatest = this.broker.health?.register(() => this.latest.trouble);

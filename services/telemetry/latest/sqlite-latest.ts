@@ -1,9 +1,10 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { DiskTrouble, rewriteHeader } from "../../../lib/disk-trouble.ts";
 import { migrate, type SqliteSchema } from "../../../lib/sqlite-schema.ts";
-import type { MetricValue, TelemetryReceived } from "../../../schemas/telemetry.ts";
+import type { MetricValue, TelemetryReading, TelemetryReceived } from "../../../schemas/telemetry.ts";
 import type { DeviceKey, DeviceRange, NewestValue } from "../reading-store/reading-store.ts";
 import { engineError } from "../reading-store/sqlite/engine-error.ts";
+import { NAMES_TABLE, Names, type NamesOptions } from "../reading-store/sqlite/names.ts";
 import { RecentMap } from "../reading-store/sqlite/recent-map.ts";
 import type { LatestStore, ReadNewest } from "./latest-store.ts";
 import { forgetRange, holdsOf, type LatestMetrics, mergeReading } from "./latest-values.ts";
@@ -22,10 +23,11 @@ const SCHEMA: SqliteSchema = {
     (db) => db.exec(TABLES),
     // 2: the file has an application id.
     () => {},
+    (db) => db.exec(NAMES_TABLE),
   ],
 };
 
-export interface SqliteLatestOptions {
+export interface SqliteLatestOptions extends NamesOptions {
   file: string;
   synchronous: "FULL" | "NORMAL";
   metricsPerDeviceMax: number;
@@ -49,6 +51,7 @@ export class SqliteLatest implements LatestStore {
   readonly #find: StatementSync;
   readonly #put: StatementSync;
   readonly #dataVersion: StatementSync;
+  readonly #names: Names;
   #known: RecentMap<Known>;
   #version: unknown;
 
@@ -66,6 +69,7 @@ export class SqliteLatest implements LatestStore {
     this.#put = this.#db.prepare(
       "INSERT INTO latest(tenant, device, metrics) VALUES(?, ?, ?) ON CONFLICT DO UPDATE SET metrics = excluded.metrics",
     );
+    this.#names = new Names(db, options);
     this.#dataVersion = this.#db.prepare("PRAGMA data_version");
   }
 
@@ -76,9 +80,12 @@ export class SqliteLatest implements LatestStore {
       this.#write((dirty) => {
         for (const message of batch) {
           const device = this.#knownOf(message) ?? this.#begin(message, seeds, dirty);
-          for (const reading of message.readings)
+          for (const given of message.readings) {
+            const reading = given.named ? this.#firstOf(message, given) : given;
             if (mergeReading(device.metrics, reading, this.#metricsMax)) dirty.add(device);
+          }
         }
+        this.#names.prune();
       });
     });
   }
@@ -139,6 +146,15 @@ export class SqliteLatest implements LatestStore {
       if (!seeds.has(key)) seeds.set(key, new Map(await this.#readNewest({ tenantId, deviceId })));
     }
     return seeds;
+  }
+
+  /**
+   * With the time of arrival of the resend, an old value would take the place of newer ones. The names are kept here
+   * too: the reading store may be behind.
+   */
+  #firstOf(message: TelemetryReceived, reading: TelemetryReading): TelemetryReading {
+    const { ts, seq } = reading;
+    return { ...reading, ts: this.#names.firstTs(keyOf(message), seq, ts, message.receivedAt) };
   }
 
   #begin(message: DeviceKey, seeds: ReadonlyMap<string, LatestMetrics>, dirty: Set<Known>): Known {

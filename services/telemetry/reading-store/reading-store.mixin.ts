@@ -8,6 +8,8 @@ export interface ReadingStoreSettings {
   synchronous: "FULL" | "NORMAL";
   /** Metrics that one device may have. */
   metricsPerDeviceMax: number;
+  /** Hours in which a name stands for the same reading. */
+  readingNameHours?: number;
 }
 
 interface Host {
@@ -20,8 +22,8 @@ interface Host {
 /** Opens the reading store before the service starts and closes it after it stopped. */
 export const readingStore: Mixin<{ readings: ReadingStore }> = {
   async started(this: Host) {
-    const { readingsFile: file, synchronous, metricsPerDeviceMax } = this.settings;
-    const readings = new SqliteReadingStore({ file, synchronous, metricsPerDeviceMax });
+    const { readingsFile: file, synchronous, metricsPerDeviceMax, readingNameHours = 24 } = this.settings;
+    const readings = new SqliteReadingStore({ file, synchronous, metricsPerDeviceMax, readingNameHours });
     this.readings = readings;
     this.unwatchReadings = this.broker.health?.register(() => readings.trouble);
   },

@@ -20,7 +20,8 @@ import type { Interval } from "../interval.ts";
 export interface ReadingStore {
   /**
    * Stores the readings of all messages, or none. Resolves when they are durable; readings that are there already are
-   * left as they are and counted. A reading with one metric more than its device may have is left out and handed back.
+   * left as they are and counted. A `named` reading is the same as the first one of its device and `seq` that came at
+   * most `readingNameHours` before or after it, by `receivedAt`, and has that one's `ts`. A reading with one metric more than its device may have is left out and handed back.
    *
    * @throws ReadingRefusedError (not retryable) naming the device and the field, of what no edge lets through.
    */

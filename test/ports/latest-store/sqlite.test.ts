@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
+import type { MetricValues, TelemetryReceived } from "../../../schemas/telemetry.ts";
 import { SqliteLatest, type SqliteLatestOptions } from "../../../services/telemetry/latest/sqlite-latest.ts";
 import { SqliteReadingStore } from "../../../services/telemetry/reading-store/sqlite.ts";
 import { DEVICE, message } from "../reading-store/suite/subject.ts";
@@ -114,7 +115,7 @@ test("a file of a newer version is refused, naming it", async (t) => {
   const newer = new DatabaseSync(file);
   newer.exec("PRAGMA user_version = 99");
   newer.close();
-  assert.throws(open, /latest\.db: latest store of version 99, written by a newer program; this one knows version 2/);
+  assert.throws(open, /latest\.db: latest store of version 99, written by a newer program; this one knows version 3/);
 });
 
 test("after close every method says that the engine is unavailable", async (t) => {
@@ -126,4 +127,35 @@ test("after close every method says that the engine is unavailable", async (t) =
   await assert.rejects(latest.merge([message(2, 2, { a: 1 })]), unavailable);
   await assert.rejects(latest.get("default", ["a"]), unavailable);
   await assert.rejects(latest.forget(DEVICE), unavailable);
+});
+
+/** A reading without a time of its own, which its sender has named 1 (or `seq`). */
+const named = (ts: number, values: MetricValues, seq = 1): TelemetryReceived => ({
+  ...message(ts, seq, values),
+  readings: [{ ts, seq, values, named: true }],
+});
+
+test("a named reading that comes again does not take the place of newer values, over a reopening too", async (t) => {
+  const { latest, open } = openIn(t);
+  await latest.merge([named(10, { a: "old", b: 1 }), message(15, 15, { a: "new" }), named(20, { a: "old", b: 1 })]);
+  const expected = { a: [15, "new"], b: [10, 1] };
+  assert.deepEqual(await valuesOf(latest), expected);
+  await latest.close();
+  const again = open();
+  await again.merge([named(30, { a: "old", b: 1 })]);
+  assert.deepEqual(await valuesOf(again), expected);
+  await again.merge([named(40, { a: "newest" }, 2)]);
+  assert.deepEqual(await valuesOf(again), { ...expected, a: [40, "newest"] });
+});
+
+test("a file of version 2 is migrated, and keeps what it holds", async (t) => {
+  const { latest, file, open } = openIn(t);
+  await latest.merge([message(1, 1, { a: 1 })]);
+  await latest.close();
+  const db = new DatabaseSync(file);
+  db.exec("DROP TABLE named; PRAGMA user_version = 2");
+  db.close();
+  const again = open();
+  await again.merge([named(5, { b: 1 }), named(6, { b: 1 })]);
+  assert.deepEqual(await valuesOf(again), { a: [1, 1], b: [5, 1] });
 });

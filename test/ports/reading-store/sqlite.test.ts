@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type TestContext, test } from "node:test";
+import type { TelemetryReceived } from "../../../schemas/telemetry.ts";
 import { DELETE_REST, DELETE_STEP } from "../../../services/telemetry/reading-store/sqlite/delete.ts";
 import { rangeSql } from "../../../services/telemetry/reading-store/sqlite/range.ts";
 import {
@@ -59,8 +60,44 @@ test("a file of a newer version is refused, naming it", (t) => {
   newer.close();
   assert.throws(
     () => new SqliteReadingStore({ file }),
-    /readings\.db: reading store of version 99, written by a newer program; this one knows version 2/,
+    /readings\.db: reading store of version 99, written by a newer program; this one knows version 3/,
   );
+});
+
+test("a file of version 2 is migrated: its readings are there, and names are kept from then on", async (t) => {
+  const file = join(folderOf(t), "readings.db");
+  const old = new DatabaseSync(file);
+  const columns = Array.from({ length: 16 }, (_, slot) => `v${slot}`).join(", ");
+  old.exec(`CREATE TABLE device(dev INTEGER PRIMARY KEY, tenant TEXT NOT NULL, id TEXT NOT NULL, UNIQUE(tenant, id));
+    CREATE TABLE metric(dev INTEGER NOT NULL, slot INTEGER NOT NULL, name TEXT NOT NULL,
+      PRIMARY KEY(dev, slot), UNIQUE(dev, name)) WITHOUT ROWID;
+    CREATE TABLE reading(dev INTEGER NOT NULL, ts INTEGER NOT NULL, seq INTEGER NOT NULL,
+      ${columns}, more TEXT, PRIMARY KEY(dev, ts, seq)) WITHOUT ROWID;
+    INSERT INTO device VALUES(7, 'default', 'boiler-7'); INSERT INTO metric VALUES(7, 0, 'a');
+    INSERT INTO reading(dev, ts, seq, v0) VALUES(7, 1, 1, 0.5);
+    PRAGMA application_id = 0x476e6752; PRAGMA user_version = 2`);
+  old.close();
+  const { store } = openIn(t, { file });
+  const named = (ts: number) => ({ ...message(ts, 2, {}), readings: [{ ts, seq: 2, values: { a: 1 }, named: true }] });
+  assert.deepEqual(await store.write([named(5), named(6), message(1, 1, { a: 0.5 })] as TelemetryReceived[]), {
+    ...{ stored: 1, duplicates: 2, refused: [] },
+  });
+  assert.deepEqual(await store.range({ ...DEVICE, order: "asc", limit: 10 }), [
+    { ts: 1, seq: 1, values: { a: 0.5 } },
+    { ts: 5, seq: 2, values: { a: 1 } },
+  ]);
+});
+
+test("names that are over are dropped as others come: their table does not grow for ever", async (t) => {
+  const { file, store } = openIn(t, { readingNameHours: 1 });
+  const hour = 3_600_000_000;
+  for (let n = 0; n < 100; n++) {
+    const readings = Array.from({ length: 10 }, (_, k) => ({ ts: n * hour, seq: 10 * n + k, values: { a: 1 } }));
+    await store.write([{ ...message(n * hour, 0, {}), readings: readings.map((one) => ({ ...one, named: true })) }]);
+  }
+  const db = new DatabaseSync(file);
+  t.after(() => db.close());
+  assert.equal(db.prepare("SELECT count(*) AS n FROM named").get()?.["n"], 20);
 });
 
 test("while another process writes, a write is refused as an outage, and works afterwards", async (t) => {

@@ -68,6 +68,15 @@ test("the message's own id and the items' own ids are their identity", () => {
   assert.deepEqual(seqs(`{"ts":${TS},"id":7,"values":{"t":1}}`, "m"), [seqOf({ ...packetSource, id: 7 })]);
 });
 
+test("a reading is named where its sender gave an id and no time", () => {
+  const named = (payload: string, messageId?: string) =>
+    received(payload, { messageId }).readings.map((reading) => reading.named);
+  assert.deepEqual(named(`[{"t":1},{"ts":${TS},"values":{"t":1}},{"id":7,"ts":${TS},"values":{"t":1}}]`), [
+    ...[undefined, undefined, undefined],
+  ]);
+  assert.deepEqual(named(`[{"t":1},{"ts":${TS},"values":{"t":1}}]`, "m"), [true, undefined]);
+});
+
 test("a relative time counts from the arrival", () => {
   const { readings } = received('[{"n":"t","t":-1.5,"v":1}]');
   assert.equal(readings[0]?.ts, FIRST.receivedAt - 1_500_000);

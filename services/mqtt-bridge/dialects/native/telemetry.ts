@@ -6,7 +6,7 @@ import type { Decoded, TelemetryItem, UplinkPayload } from "../dialect.ts";
 import { decodeCbor } from "./cbor.ts";
 import { isSenml, senmlItems } from "./senml.ts";
 
-/** Telemetry of the native dialect: metrics, `{ts, values, id?}`, an array of either, or SenML; JSON or CBOR. */
+/** Telemetry of the native dialect: metrics, `{ts?, values, id?}`, an array of either, or SenML; JSON or CBOR. */
 export function decodeTelemetry({ payload, contentType }: UplinkPayload): Decoded {
   try {
     switch (mediaType(contentType)) {
@@ -60,8 +60,8 @@ function list(value: unknown): unknown[] {
 function itemOf(item: unknown, at: string): TelemetryItem {
   if (!isObject(item)) reject(at || "payload", "must be an object");
   const dot = at && `${at}.`;
-  // Both are needed: either may be the name of a metric.
-  if (!Object.hasOwn(item, "ts") || !Object.hasOwn(item, "values"))
+  // Either may be the name of a metric, which no object can be the value of.
+  if (!Object.hasOwn(item, "values") || !(Object.hasOwn(item, "ts") || isObject(item["values"])))
     return { ts: undefined, sinceArrival: 0, id: undefined, values: metricValues(item, dot) };
   return readingOf(item, dot);
 }

@@ -2,7 +2,7 @@ import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
 import type { AggregateFunction, MetricValue } from "../../../../schemas/telemetry.ts";
 import type { KnownDevice, Metric } from "./device-metrics.ts";
 import { MetricAccumulator, PARTIALS, partialsSql } from "./metric-accumulator.ts";
-import { anyValueSql, COLUMNS, metricValue, valueSql } from "./values.ts";
+import { anyValueSql, COLUMNS, metricValue, otherSql, valueSql } from "./values.ts";
 
 /** Metrics of one statement: SQLite limits its result columns. */
 const METRICS_PER_STATEMENT = 32;
@@ -17,6 +17,15 @@ function stepRowsOf(stepRows: number, metrics: readonly Metric[]): number {
   return Math.max(1, Math.floor((stepRows * METRICS_OF_FULL_STEP) / Math.max(METRICS_OF_FULL_STEP, weight)));
 }
 
+/** Metrics that are read by one statement. */
+interface Part {
+  statement: StatementSync;
+  /** Places among the metrics asked for. */
+  places: readonly number[];
+  /** Whether texts and booleans were found among their values; `false` costs half as much. */
+  mixed: boolean;
+}
+
 /** Reads one interval at a time, in steps of bounded length. */
 export class IntervalScan {
   accumulators: MetricAccumulator[] = [];
@@ -25,7 +34,8 @@ export class IntervalScan {
   readonly #metrics: readonly Metric[];
   readonly #stepRows: number;
   readonly #stepEnd: StatementSync;
-  readonly #partials: { statement: StatementSync; metrics: Metric[] }[] = [];
+  readonly #functions: readonly AggregateFunction[];
+  #parts: Part[];
   readonly #values = new Map<string, StatementSync>();
 
   constructor(
@@ -41,17 +51,16 @@ export class IntervalScan {
     this.#stepEnd = db.prepare(
       "SELECT ts FROM reading WHERE dev = ? AND ts >= ? AND ts < ? ORDER BY ts, seq LIMIT 1 OFFSET ?",
     );
-    for (let first = 0; first < metrics.length; first += METRICS_PER_STATEMENT) {
-      const part = metrics.slice(first, first + METRICS_PER_STATEMENT);
-      const statement = db.prepare(
-        partialsSql(
-          part.map(({ slot }) => slot),
-          functions,
-        ),
-      );
-      statement.setReturnArrays(true);
-      this.#partials.push({ statement, metrics: part });
-    }
+    this.#functions = functions;
+    const places = metrics.map((_, place) => place);
+    const isColumn = (place: number) => (metrics[place] as Metric).slot < COLUMNS.length;
+    this.#parts = [
+      ...this.#partsOf(places.filter(isColumn), false),
+      ...this.#partsOf(
+        places.filter((place) => !isColumn(place)),
+        true,
+      ),
+    ];
   }
 
   async read(from: number, to: number, breathe: () => Promise<void>): Promise<void> {
@@ -67,13 +76,44 @@ export class IntervalScan {
   }
 
   #readStep(from: number, to: number): void {
-    let accumulator = 0;
-    for (const { statement, metrics } of this.#partials) {
+    for (let part = 0; part < this.#parts.length; part++) {
+      const { statement, places, mixed } = this.#parts[part] as Part;
       // Typed as an object, although it is an array now.
       const row = statement.get(this.#dev, from, to) as unknown as SQLOutputValue[];
-      for (let metric = 0; metric < metrics.length; metric++)
-        this.accumulators[accumulator++]?.add(row.slice(metric * PARTIALS, (metric + 1) * PARTIALS));
+      if (mixed || row.at(-1) === 0)
+        for (const [index, place] of places.entries())
+          this.accumulators[place]?.add(row.slice(index * PARTIALS, (index + 1) * PARTIALS));
+      // Read again from here, in other parts.
+      else this.#parts.splice(part--, 1, ...this.#apart(places, from, to));
     }
+  }
+
+  /** The metrics that have texts or booleans in [from, to) apart from those that have none. */
+  #apart(places: readonly number[], from: number, to: number): Part[] {
+    const others = places.map((place) => `count(*) FILTER (WHERE ${otherSql((this.#metrics[place] as Metric).slot)})`);
+    const find = this.#db.prepare(`SELECT ${others.join(", ")} FROM reading WHERE dev = ? AND ts >= ? AND ts < ?`);
+    find.setReturnArrays(true);
+    const counts = find.get(this.#dev, from, to) as unknown as SQLOutputValue[];
+    const isMixed = (_: number, index: number) => counts[index] !== 0;
+    return [
+      ...this.#partsOf(
+        places.filter((place, index) => !isMixed(place, index)),
+        false,
+      ),
+      ...this.#partsOf(places.filter(isMixed), true),
+    ];
+  }
+
+  #partsOf(places: readonly number[], mixed: boolean): Part[] {
+    const parts: Part[] = [];
+    for (let first = 0; first < places.length; first += METRICS_PER_STATEMENT) {
+      const part = places.slice(first, first + METRICS_PER_STATEMENT);
+      const slots = part.map((place) => (this.#metrics[place] as Metric).slot);
+      const statement = this.#db.prepare(partialsSql(slots, this.#functions, mixed));
+      statement.setReturnArrays(true);
+      parts.push({ statement, places: part, mixed });
+    }
+    return parts;
   }
 
   /** The first or last value of the metric at an instant that is known to have one. */

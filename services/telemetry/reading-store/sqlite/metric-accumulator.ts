@@ -2,7 +2,7 @@ import type { SQLOutputValue } from "node:sqlite";
 import type { AggregateFunction, MetricValue } from "../../../../schemas/telemetry.ts";
 import type { MetricAggregate } from "../reading-store.ts";
 import type { Metric } from "./device-metrics.ts";
-import { numberSql, valueSql } from "./values.ts";
+import { numberSql, otherSql, valueSql } from "./values.ts";
 
 /** Result columns of one metric in `partialsSql`. */
 export const PARTIALS = 7;
@@ -11,30 +11,42 @@ const NUMERIC: readonly AggregateFunction[] = ["avg", "min", "max", "sum"];
 
 /**
  * SQL for the partial aggregates of some metrics over [ts, ts) of one device; a column that no function needs is NULL.
- * Value and number are worked out once per reading: the LIMIT keeps SQLite from pulling the inner expressions apart
- * into each aggregate.
+ *
+ * @param mixed false where every value is taken for a number, which costs half as much. A last column tells how many
+ *   readings have another one: where there are any, the partials are wrong, except for `count`, `first` and `last`.
  */
-export function partialsSql(slots: readonly number[], functions: readonly AggregateFunction[]): string {
-  const numeric = functions.some((name) => NUMERIC.includes(name));
+export function partialsSql(slots: readonly number[], functions: readonly AggregateFunction[], mixed: boolean): string {
+  const columns = slots.map((slot, i) => {
+    const value = mixed ? `a${i}` : valueSql(slot);
+    return partials(value, mixed ? `n${i}` : value, functions).join(", ");
+  });
+  const range = "FROM reading WHERE dev = ? AND ts >= ? AND ts < ?";
+  const numeric = isNumeric(functions);
+  if (!mixed) {
+    const others = numeric ? `count(*) FILTER (WHERE ${slots.map(otherSql).join(" OR ")})` : "0";
+    return `SELECT ${columns.join(", ")}, ${others} ${range}`;
+  }
   const inner = slots.map((slot, i) => `${valueSql(slot)} AS a${i}, ${numeric ? numberSql(slot) : "NULL"} AS n${i}`);
-  const instant = (i: number) => `CASE WHEN a${i} IS NOT NULL THEN ts END`;
+  // Value and number are worked out once per reading: the LIMIT keeps SQLite from pulling the inner expressions apart
+  // into each aggregate.
+  return `SELECT ${columns.join(", ")}, 0 FROM (SELECT ts, ${inner.join(", ")} ${range} LIMIT -1)`;
+}
+
+const isNumeric = (functions: readonly AggregateFunction[]) => functions.some((name) => NUMERIC.includes(name));
+
+function partials(value: string, number: string, functions: readonly AggregateFunction[]): string[] {
+  const instant = `CASE WHEN ${value} IS NOT NULL THEN ts END`;
   const needed = (sql: string, ...names: AggregateFunction[]) =>
     functions.some((name) => names.includes(name)) ? sql : "NULL";
-  const outer = slots.map((_, i) =>
-    [
-      `count(a${i})`,
-      needed(`count(n${i})`, ...NUMERIC),
-      needed(`sum(n${i})`, "avg", "sum"),
-      needed(`min(n${i})`, "min"),
-      needed(`max(n${i})`, "max"),
-      needed(`min(${instant(i)})`, "first"),
-      needed(`max(${instant(i)})`, "last"),
-    ].join(", "),
-  );
-  return (
-    `SELECT ${outer.join(", ")} FROM ` +
-    `(SELECT ts, ${inner.join(", ")} FROM reading WHERE dev = ? AND ts >= ? AND ts < ? LIMIT -1)`
-  );
+  return [
+    `count(${value})`,
+    needed(`count(${number})`, ...NUMERIC),
+    needed(`sum(${number})`, "avg", "sum"),
+    needed(`min(${number})`, "min"),
+    needed(`max(${number})`, "max"),
+    needed(`min(${instant})`, "first"),
+    needed(`max(${instant})`, "last"),
+  ];
 }
 
 /** Puts the partial aggregates of one metric in one interval together. */

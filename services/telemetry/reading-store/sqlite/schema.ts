@@ -1,5 +1,6 @@
 import { DatabaseSync } from "node:sqlite";
 import { migrate, type SqliteSchema } from "../../../../lib/sqlite-schema.ts";
+import { NAMES_TABLE } from "./names.ts";
 import { COLUMNS } from "./values.ts";
 
 /**
@@ -22,6 +23,7 @@ const SCHEMA: SqliteSchema = {
     (db) => db.exec(TABLES),
     // 2: the file has an application id.
     () => {},
+    (db) => db.exec(NAMES_TABLE),
   ],
 };
 

@@ -40,10 +40,13 @@ export function valueSql(slot: number): string {
   return `CASE json_type(more, ${path}) WHEN 'true' THEN x'01' WHEN 'false' THEN x'00' ELSE json_extract(more, ${path}) END`;
 }
 
+/** SQL condition: a column holds a text or a boolean. SQLite's order is NULL, numbers, text, BLOBs. */
+export const otherSql = (slot: number): string => `v${slot} >= ''`;
+
 /** SQL expression of the value as a number: booleans as 0 and 1, NULL for text. */
 export function numberSql(slot: number): string {
   if (slot < COLUMNS.length)
-    return `CASE typeof(v${slot}) WHEN 'real' THEN v${slot} WHEN 'blob' THEN v${slot} = x'01' END`;
+    return `CASE WHEN v${slot} < '' THEN v${slot} WHEN v${slot} >= x'' THEN v${slot} = x'01' END`;
   const path = `'$."${slot}"'`;
   return `CASE json_type(more, ${path}) WHEN 'real' THEN json_extract(more, ${path}) WHEN 'true' THEN 1 WHEN 'false' THEN 0 END`;
 }

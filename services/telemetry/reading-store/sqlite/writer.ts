@@ -3,6 +3,7 @@ import type { MetricValue, TelemetryReading, TelemetryReceived } from "../../../
 import { ReadingRefusedError } from "../../errors.ts";
 import type { RefusedReading, WriteResult } from "../reading-store.ts";
 import { type Device, Devices } from "./devices.ts";
+import { Names, type NamesOptions } from "./names.ts";
 import { COLUMNS, columnValue, moreMember } from "./values.ts";
 
 /** Place of the first value behind dev, ts, seq. */
@@ -15,7 +16,7 @@ interface Shape {
   bound: SQLInputValue[];
 }
 
-export interface WriterOptions {
+export interface WriterOptions extends NamesOptions {
   /** Metrics that one device may have. @default 1000 */
   metricsPerDeviceMax?: number;
   /** Devices whose number and slots are held in memory. @default 50000 */
@@ -26,10 +27,13 @@ export interface WriterOptions {
 export class Writer {
   readonly #db: DatabaseSync;
   readonly #devices: Devices;
+  readonly #names: Names;
   readonly #shapes: readonly Shape[];
 
-  constructor(db: DatabaseSync, { metricsPerDeviceMax = 1000, cachedDevicesMax = 50_000 }: WriterOptions) {
+  constructor(db: DatabaseSync, options: WriterOptions) {
+    const { metricsPerDeviceMax = 1000, cachedDevicesMax = 50_000 } = options;
     this.#db = db;
+    this.#names = new Names(db, options);
     this.#devices = new Devices(db, { metricsPerDeviceMax, cachedDevicesMax });
     this.#shapes = Array.from({ length: COLUMNS.length + 2 }, (_, metrics) => shapeFor(db, metrics));
   }
@@ -42,13 +46,15 @@ export class Writer {
     try {
       for (const message of batch) {
         const device = this.#devices.of(message.tenantId, message.deviceId);
-        for (const reading of message.readings) {
+        for (const given of message.readings) {
+          const reading = given.named ? this.#firstOf(device, given, message.receivedAt) : given;
           const inserted = this.#insert(device, reading);
           if (typeof inserted === "number") stored += inserted;
           else refused.push({ message, reading, reason: this.#reasonOf(inserted.oneTooMany) });
         }
         readings += message.readings.length;
       }
+      this.#names.prune();
       this.#db.exec("COMMIT");
     } catch (error) {
       // After some errors (disk full) SQLite has rolled back by itself.
@@ -60,6 +66,14 @@ export class Writer {
     return { stored, duplicates: readings - stored - refused.length, refused };
   }
 
+  /** A named reading as it came first: its instant is part of its key. */
+  #firstOf(device: Device, reading: TelemetryReading, receivedAt: number): TelemetryReading {
+    checkKey(device, reading);
+    if (!Number.isSafeInteger(receivedAt)) refuse(device, "receivedAt", "must be an integer of microseconds");
+    const { seq, ts } = reading;
+    return { ...reading, ts: this.#names.firstTs(device.dev, seq, ts, receivedAt) };
+  }
+
   #reasonOf(metric: string): string {
     return `metric ${JSON.stringify(metric)} is one more than the ${this.#devices.metricsMax} that a device may have`;
   }
@@ -69,9 +83,8 @@ export class Writer {
    * metric that the device may not have beside its others.
    */
   #insert(device: Device, reading: TelemetryReading): number | { oneTooMany: string } {
+    checkKey(device, reading);
     const { ts, seq, values } = reading;
-    if (!Number.isSafeInteger(ts)) refuse(device, "ts", "must be an integer of microseconds");
-    if (!Number.isSafeInteger(seq)) refuse(device, "seq", "must be an integer");
     const { slots } = device;
     const metrics = slots.size;
     const { insert, bound } = this.#shapes[Math.min(metrics, COLUMNS.length + 1)] as Shape;
@@ -102,6 +115,11 @@ function shapeFor(db: DatabaseSync, metrics: number): Shape {
   const marks = columns.map(() => "?").join(", ");
   const insert = db.prepare(`INSERT INTO reading(${columns.join(", ")}) VALUES(${marks}) ON CONFLICT DO NOTHING`);
   return { insert, bound: columns.map(() => null) };
+}
+
+function checkKey(device: Device, { ts, seq }: TelemetryReading): void {
+  if (!Number.isSafeInteger(ts)) refuse(device, "ts", "must be an integer of microseconds");
+  if (!Number.isSafeInteger(seq)) refuse(device, "seq", "must be an integer");
 }
 
 function refuse(device: Device, field: string, reason: string): never {

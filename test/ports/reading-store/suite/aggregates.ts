@@ -18,6 +18,40 @@ export function aggregates(open: OpenStore): void {
     });
   });
 
+  test("metrics that are numbers for long, and then text or booleans here and there, are the same to every function", async (t) => {
+    const { store } = await open(t);
+    const names = Array.from({ length: 40 }, (_, index) => `m${index}`);
+    // Of the readings of each second, one metric more than the second before has another type once.
+    const other = (second: number, name: string, index: number) =>
+      index % 2 === 0 ? second % 2 === 0 : `${name} text`;
+    const valuesAt = (second: number, step: number) =>
+      Object.fromEntries(
+        names.map((name, index) => [name, step === 1 && index < second ? other(second, name, index) : index + step]),
+      );
+    const seconds = Array.from({ length: 20 }, (_, second) => second);
+    for (const second of seconds)
+      await store.write([0, 1, 2].map((step) => message(T0 + second * SECOND + step, 0, valuesAt(second, step))));
+    for (const functions of [["avg"], ["min", "max"], FUNCTIONS] as AggregateFunction[][]) {
+      const items = await store.aggregate({ ...all, interval: { micros: SECOND }, functions });
+      const readings = (await store.range(all)) as StoredReading[];
+      for (const [second, { start, metrics }] of items.entries()) {
+        const inside = readings.filter(({ ts }) => ts >= start && ts < start + SECOND);
+        for (const name of names) {
+          const given = inside.map(({ values }) => values[name]);
+          const numbers = given.flatMap((value) => (typeof value === "string" ? [] : [Number(value)]));
+          const sum = numbers.reduce((total, value) => total + value, 0);
+          const expected = {
+            ...{ avg: sum / numbers.length, min: Math.min(...numbers), max: Math.max(...numbers), sum },
+            ...{ count: 3, first: given[0], last: given[2] },
+          };
+          const asked = Object.fromEntries(functions.map((one) => [one, expected[one]]));
+          assert.deepEqual(metrics[name], asked, `${name} in second ${second}`);
+        }
+      }
+      assert.equal(items.length, seconds.length);
+    }
+  });
+
   test("a metric that has none of the asked functions in an interval is there, and empty", async (t) => {
     const { store } = await open(t);
     await store.write([message(T0, 0, { text: "t" })]);

@@ -10,7 +10,7 @@ import type {
 /** An empty store of its own for each test; `reopen` closes it and opens what it stored again. */
 export type OpenStore = (
   t: TestContext,
-  options?: { metricsPerDeviceMax?: number },
+  options?: { metricsPerDeviceMax?: number; readingNameHours?: number },
 ) => Promise<{ store: ReadingStore; reopen(): Promise<ReadingStore> }>;
 
 export const FUNCTIONS: AggregateFunction[] = ["avg", "min", "max", "sum", "count", "first", "last"];

@@ -30,6 +30,13 @@ test("an array keeps its items in their order, of both forms", () => {
   );
 });
 
+test("values that are an object are a reading without a time, and perhaps with its own id", () => {
+  const expected = { ts: undefined, sinceArrival: 0, values: { t: 1 } };
+  assert.deepEqual(items({ values: { t: 1 }, id: "a-1" }), [{ ...expected, id: "a-1" }]);
+  assert.deepEqual(items([{ values: { t: 1 } }]), [{ ...expected, id: undefined }]);
+  assert.equal(rejection({ values: { t: 1 }, t: 2 }), "t: is not known beside ts, values and id");
+});
+
 test("ts or values or id alone are names of metrics", () => {
   assert.deepEqual(valuesOf({ ts: 5, id: 7 }), [{ ts: 5, id: 7 }]);
   assert.deepEqual(valuesOf({ values: 5 }), [{ values: 5 }]);
