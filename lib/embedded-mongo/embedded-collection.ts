@@ -127,7 +127,7 @@ export class EmbeddedCollection {
   async insertOne(document: unknown, options?: Options) {
     checkOptions(options);
     const stored = storedDocument(document);
-    this.#file.write(() => insert(this.#target, stored));
+    await this.#file.commit(() => insert(this.#target, stored));
     return { acknowledged: true, insertedId: (document as { _id: unknown })._id }; // storedDocument has seen to it.
   }
 
@@ -142,7 +142,9 @@ export class EmbeddedCollection {
   async bulkWrite(operations: unknown, options?: Options): Promise<mongodb.BulkWriteResult> {
     checkOptions(options);
     const parsed = parseOperations(operations);
-    return throwWriteErrors(this.#file.write(() => bulkWrite(this.#target, parsed, options?.["ordered"] !== false)));
+    return throwWriteErrors(
+      await this.#file.commit(() => bulkWrite(this.#target, parsed, options?.["ordered"] !== false)),
+    );
   }
 
   async updateOne(filter: unknown, change: unknown, options?: Options) {
@@ -160,10 +162,15 @@ export class EmbeddedCollection {
     return this.#update(filter, () => parseReplacement(replacement), false, options);
   }
 
-  #update(filter: unknown, parse: () => ReturnType<typeof parseUpdate>, multi: boolean, options: Options | undefined) {
+  async #update(
+    filter: unknown,
+    parse: () => ReturnType<typeof parseUpdate>,
+    multi: boolean,
+    options: Options | undefined,
+  ) {
     const upsert = checkUpdateOptions(options)["upsert"] === true;
     const change = parse();
-    const counts: UpdateCounts = this.#file.write(() => update(this.#target, filter, change, { multi, upsert }));
+    const counts: UpdateCounts = await this.#file.commit(() => update(this.#target, filter, change, { multi, upsert }));
     return {
       acknowledged: true,
       matchedCount: counts.matched,
@@ -175,12 +182,12 @@ export class EmbeddedCollection {
 
   async deleteOne(filter: unknown = {}, options?: Options) {
     checkOptions(options);
-    return { acknowledged: true, deletedCount: this.#file.write(() => remove(this.#target, filter, false)) };
+    return { acknowledged: true, deletedCount: await this.#file.commit(() => remove(this.#target, filter, false)) };
   }
 
   async deleteMany(filter: unknown = {}, options?: Options) {
     checkOptions(options);
-    return { acknowledged: true, deletedCount: this.#file.write(() => remove(this.#target, filter, true)) };
+    return { acknowledged: true, deletedCount: await this.#file.commit(() => remove(this.#target, filter, true)) };
   }
 
   async findOneAndUpdate(filter: unknown, change: unknown, options?: Options) {
@@ -197,10 +204,10 @@ export class EmbeddedCollection {
     return this.#findAndModify(filter, undefined, options);
   }
 
-  #findAndModify(filter: unknown, parse: (() => ReturnType<typeof parseUpdate>) | undefined, options?: Options) {
+  async #findAndModify(filter: unknown, parse: (() => ReturnType<typeof parseUpdate>) | undefined, options?: Options) {
     const checked = checkOptions(options);
     const change = parse?.();
-    const result = this.#file.write(() => findAndModify(this.#target, filter, change, checked));
+    const result = await this.#file.commit(() => findAndModify(this.#target, filter, change, checked));
     return checked["includeResultMetadata"] === true ? result : result.value;
   }
 

@@ -28,6 +28,13 @@ export interface StoreFileOptions {
   statementsMax: number;
 }
 
+/** A write that waits for the commit of its group. */
+interface Waiting {
+  work: () => unknown;
+  resolve(result: unknown): void;
+  reject(error: unknown): void;
+}
+
 /** One SQLite file: statements, transactions, and the catalog of collections in it. */
 export class StoreFile {
   readonly catalog: Catalog;
@@ -36,6 +43,7 @@ export class StoreFile {
   readonly #statements = new Map<string, StatementSync>();
   readonly #statementsMax: number;
   #inTransaction = false;
+  #group: Waiting[] = [];
 
   /** @throws Error when the file is something else, or of a newer format. */
   constructor(file: string, options: StoreFileOptions) {
@@ -73,8 +81,9 @@ export class StoreFile {
     this.#database.exec(sql);
   }
 
-  /** Runs `work` on one snapshot. */
+  /** Runs `work` on one snapshot, which has all that was written before. */
   read<T>(work: () => T): T {
+    this.#flush();
     return this.#transaction("BEGIN", work);
   }
 
@@ -83,7 +92,50 @@ export class StoreFile {
    * was written before it, as MongoDB keeps the documents before the failing one; any other error undoes all.
    */
   write<T>(work: () => T): T {
+    this.#flush();
     return this.#transaction("BEGIN IMMEDIATE", work);
+  }
+
+  /** As `write`, and resolves when it is durable; what one turn of the event loop writes is committed at once. */
+  commit<T>(work: () => T): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    if (this.#group.length === 0) setImmediate(() => this.#flush());
+    this.#group.push({ work, resolve: resolve as (result: unknown) => void, reject });
+    return promise;
+  }
+
+  #flush(): void {
+    if (this.#group.length === 0) return;
+    const group = this.#group;
+    this.#group = [];
+    const [first] = group;
+    try {
+      if (first && group.length === 1) first.resolve(this.#transaction("BEGIN IMMEDIATE", first.work));
+      else
+        for (const settle of this.#transaction("BEGIN IMMEDIATE", () => group.map((one) => this.#step(one)))) settle();
+    } catch (error) {
+      for (const { reject } of group) reject(error);
+    }
+  }
+
+  /** One of a group: what it throws undoes as much as it would alone. Returns what is to be said after the commit. */
+  #step({ work, resolve, reject }: Waiting): () => void {
+    this.statement("SAVEPOINT step").run();
+    try {
+      const result = work();
+      this.statement("RELEASE step").run();
+      return () => resolve(result);
+    } catch (error) {
+      // The disk's errors may have ended the transaction, and with it those before.
+      if (!this.#database.isTransaction) throw error;
+      if (!(error instanceof mongodb.MongoServerError)) {
+        this.statement("ROLLBACK TO step").run();
+        this.catalog.forget();
+        this.catalog.refresh();
+      }
+      this.statement("RELEASE step").run();
+      return () => reject(this.#failed(error));
+    }
   }
 
   #transaction<T>(begin: string, work: () => T): T {
@@ -127,6 +179,7 @@ export class StoreFile {
   }
 
   close(): void {
+    if (this.#database.isOpen) this.#flush();
     this.trouble.close();
     this.#statements.clear();
     if (this.#database.isOpen) this.#database.close();
