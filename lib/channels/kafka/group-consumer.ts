@@ -3,6 +3,7 @@ import type { Consumer, EachBatchPayload, KafkaMessage } from "kafkajs";
 import { backOff } from "../back-off.ts";
 import type { Channel } from "../base-adapter.ts";
 import { exclusiveAssigner } from "./exclusive-assigner.ts";
+import { insist } from "./insist.ts";
 import type { KafkaClient } from "./kafka-client.ts";
 import { HEARTBEAT_MS, REBALANCE_MS, SESSION_MS } from "./membership.ts";
 import { type BatchHost, type BatchOptions, PartitionBatch } from "./partition-batch.ts";
@@ -42,6 +43,8 @@ export class GroupConsumer {
   #consumer: Consumer | undefined;
   #assigned: readonly number[] = [];
   #begun: Promise<void> = Promise.resolve();
+  /** Partitions in which the group is known to have committed. */
+  readonly #begunIn = new Set<number>();
   /** How often each partition was sent elsewhere: what was begun before is not committed after. */
   readonly #moves = new Map<number, number>();
   #running: { partition: number; interrupt: AbortController } | undefined;
@@ -160,11 +163,14 @@ export class GroupConsumer {
 
   /** Commits where the group begins, so that it is known from now on and goes on from there. */
   async #begin(consumer: Consumer, assigned: readonly number[]): Promise<void> {
-    const beginnings = (await this.#host.beginnings()).filter(({ partition }) => assigned.includes(partition));
-    if (beginnings.length === 0) return;
+    if (assigned.every((partition) => this.#begunIn.has(partition))) return;
+    const { beginnings: asked, troubled } = this.#host;
+    const all = await insist(asked, this.#stopped.signal, (error) => troubled(this.chan, error));
+    const beginnings = all.filter(({ partition }) => assigned.includes(partition));
     for (const { partition, offset } of beginnings)
       consumer.seek({ topic: this.chan.name, partition, offset: String(offset) });
-    await this.#oneByOne(() => this.#write(consumer, beginnings));
+    if (beginnings.length > 0) await this.#oneByOne(() => this.#write(consumer, beginnings));
+    for (const partition of assigned) this.#begunIn.add(partition);
   }
 
   async #take(payload: EachBatchPayload): Promise<void> {

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Admin } from "kafkajs";
-import { backOffMs } from "../back-off.ts";
 import {
   type AdapterOptions,
   type Channel,
@@ -16,6 +15,7 @@ import type { Position, Publication, PublishOptions } from "../message.ts";
 import { payloadText } from "../payload-text.ts";
 import { GroupConsumer, type GroupConsumerHost } from "./group-consumer.ts";
 import { seekGroup } from "./group-seek.ts";
+import { insist } from "./insist.ts";
 import type { KafkaBrokers } from "./kafka-brokers.ts";
 import { KafkaClient } from "./kafka-client.ts";
 import { type GroupPartition, groupIdOf, KafkaGroups, lagOf } from "./kafka-groups.ts";
@@ -65,19 +65,15 @@ export class KafkaFactsAdapter extends ChannelAdapter implements FactsAdmin {
   async connect(): Promise<void> {
     const client = await KafkaClient.open(this.options.where, `ganglion-${this.broker.nodeID}`, this.logger);
     const admin = client.admin();
-    for (let failures = 1; ; failures++) {
-      try {
-        await admin.connect();
-        break;
-      } catch (error) {
+    await insist(
+      () => admin.connect(),
+      this.#stopping.signal,
+      (error) => {
         if ((error as Error).name === "KafkaJSSASLAuthenticationError")
           throw new Error(`KAFKA_BROKERS: ${(error as Error).message}`, { cause: error });
         this.logger.warn("Kafka is awaited.", { brokers: this.options.where.brokers, error });
-      }
-      await sleep(backOffMs(failures, { retryMs: 500, retryMaxMs: 5000 }), undefined, {
-        signal: this.#stopping.signal,
-      });
-    }
+      },
+    );
     const topics = new Topics(admin, this.options);
     const queue = new PublishQueue(
       {
@@ -149,8 +145,14 @@ export class KafkaFactsAdapter extends ChannelAdapter implements FactsAdmin {
     const session = this.#open();
     const complete = this.withDefaults(chan);
     const { retryMs = 50, retryMaxMs = 5000, batchSize = 500, batchBytesMax = 8_388_608 } = this.options;
-    await session.topics.partitions(chan.name);
-    const known = await session.groups.partitions(chan.name, chan.group);
+    const known = await insist(
+      async () => {
+        await session.topics.partitions(chan.name);
+        return session.groups.partitions(chan.name, chan.group);
+      },
+      this.#stopping.signal,
+      (error) => this.logger.warn("Kafka is awaited.", { channel: chan.name, group: chan.group, error }),
+    );
     // Asked now: what is published between this and the group's first batch is for it.
     const start = new Map(known.map(({ partition, low, high }) => [partition, chan.startFrom === "end" ? high : low]));
     this.initChannelActiveMessages(chan.id, false);

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Admin } from "kafkajs";
 import { EngineUnavailableError, GroupActiveError, GroupNotFoundError } from "../errors.ts";
 import type { SeekTarget } from "../facts-admin.ts";
@@ -14,7 +15,9 @@ export interface GroupPartition {
   committed: number | undefined;
 }
 
-/** Where a group of a channel begins in the name of Kafka's group, which is for one topic here. */
+const TRIES_MAX = 5;
+const TRY_AGAIN_MS = 200;
+/** Kafka's groups are for one topic here: a group of two channels would pause in both whenever one has to. */
 const SEPARATOR = ":";
 export const groupIdOf = (topic: string, group: string): string => `${topic}${SEPARATOR}${group}`;
 
@@ -84,11 +87,15 @@ export class KafkaGroups {
 const away = (cause: unknown): EngineUnavailableError =>
   new EngineUnavailableError(`Kafka does not answer: ${(cause as Error).message}`, { cause });
 
+/** What is retriable (a group that is being loaded, a new leader) is asked again a few times; kafkajs does not always. */
 async function asked<T>(question: () => Promise<T>): Promise<T> {
-  try {
-    return await question();
-  } catch (cause) {
-    throw away(cause);
+  for (let tries = 1; ; tries++) {
+    try {
+      return await question();
+    } catch (cause) {
+      if (tries === TRIES_MAX || (cause as { retriable?: boolean }).retriable !== true) throw away(cause);
+    }
+    await sleep(TRY_AGAIN_MS);
   }
 }
 

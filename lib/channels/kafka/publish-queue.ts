@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Message, Producer, RecordMetadata, TopicMessages } from "kafkajs";
-import { backOffMs } from "../back-off.ts";
 import { ChannelCommitError, ChannelFullError, ChannelNotConnectedError, ChannelPayloadError } from "../errors.ts";
+import { insist } from "./insist.ts";
 import { partitionOf } from "./partition-key.ts";
 
 export interface PublishQueueOptions {
@@ -37,6 +37,7 @@ interface Group {
 const ENVELOPE_BYTES = 100;
 /** A larger message travels alone: should the broker refuse it, nothing else is refused with it. */
 const ALONE_BYTES = 262_144;
+const GOODBYE_MS = 500;
 const TOO_LARGE = ["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"];
 
 function emptyGroup(): Group {
@@ -112,13 +113,15 @@ export class PublishQueue {
 
   /** Sends what waits, within a time; what is not acknowledged by then is rejected. Takes nothing more. */
   async close(timeoutMs: number): Promise<void> {
-    const ended = new AbortController();
-    await Promise.race([this.#running, sleep(timeoutMs, undefined, { signal: ended.signal }).catch(() => {})]);
-    ended.abort();
+    const late = new AbortController();
+    const limit = (ms: number) => sleep(ms, false, { signal: late.signal }).catch(() => false);
+    const sent = await Promise.race([Promise.resolve(this.#running).then(() => true), limit(timeoutMs)]);
     this.#closed.abort();
     const error = new ChannelCommitError(new Error("stopped before Kafka acknowledged it"));
     for (const group of [this.#outstanding, ...this.#groups.splice(0)]) group?.settle.reject(error);
-    await Promise.race([this.#producer?.disconnect().catch(() => {}), sleep(timeoutMs, undefined, { ref: false })]);
+    // A broker that does not take messages is not asked to say goodbye either.
+    if (sent) await Promise.race([this.#producer?.disconnect().catch(() => {}), limit(GOODBYE_MS)]);
+    late.abort();
   }
 
   #current(bytes: number): Group {
@@ -154,9 +157,9 @@ export class PublishQueue {
 
   /** @throws ChannelCommitError, ChannelPayloadError */
   async #send(group: Group): Promise<void> {
-    for (const [topic, messages] of group.byTopic) this.#place(messages, await this.#partitions(topic));
     let wanted: TopicMessages[] = Array.from(group.byTopic, ([topic, messages]) => ({ topic, messages }));
     try {
+      for (const { topic, messages } of wanted) this.#place(messages, await this.#partitions(topic));
       this.#producer ??= await this.#host.newProducer();
       while (wanted.length > 0)
         wanted = missing(wanted, await this.#producer.sendBatch({ acks: -1, topicMessages: wanted }));
@@ -171,25 +174,16 @@ export class PublishQueue {
     }
   }
 
+  #partitions(topic: string): Promise<number> {
+    const { partitions, failed } = this.#host;
+    return insist(() => partitions(topic), this.#closed.signal, failed);
+  }
+
   /** Chosen here, once: a client that chooses again when it tries again would send to another partition. */
   #place(messages: Message[], partitions: number): void {
     const keyless = this.#turn++ % partitions;
     for (const message of messages)
       message.partition = message.key === null ? keyless : partitionOf(message.key as string, partitions);
-  }
-
-  async #partitions(topic: string): Promise<number> {
-    for (let failures = 1; ; failures++) {
-      try {
-        return await this.#host.partitions(topic);
-      } catch (cause) {
-        if (this.#closed.signal.aborted) throw new ChannelCommitError(cause);
-        this.#host.failed(cause);
-      }
-      await sleep(backOffMs(failures, { retryMs: 100, retryMaxMs: 1000 }), undefined, {
-        signal: this.#closed.signal,
-      }).catch(() => {});
-    }
   }
 }
 
