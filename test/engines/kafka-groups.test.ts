@@ -248,3 +248,21 @@ test("a handler that takes longer than Kafka's session keeps its partitions, and
   await t.waitFor(async () => assert.equal(await adapter.lag("readings", "store"), 0), WAIT);
   assert.deepEqual(seen(), [1]);
 });
+
+test("a process that hangs longer than its session loses its partitions: its late commit is refused, and the batch comes again", async (t) => {
+  const { process } = platform(t);
+  let calls = 0;
+  const { consumer, numbers: seen } = noting({
+    handler() {
+      if (++calls > 1) return;
+      // Neither heartbeats nor anything else, as when the machine is suspended.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 8000);
+    },
+  });
+  const { adapter, send } = await process({ readings: [consumer] });
+  await send([1]);
+  await t.waitFor(() => assert.deepEqual(seen(), [1, 1]), WAIT);
+  await t.waitFor(async () => assert.equal(await adapter.lag("readings", "store"), 0), WAIT);
+  await send([2]);
+  await t.waitFor(() => assert.deepEqual(seen(), [1, 1, 2]), WAIT);
+});

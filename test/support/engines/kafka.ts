@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { existsSync, globSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { type Engine, freePort, killed, reachable } from "./process.ts";
@@ -13,20 +13,31 @@ process.once("exit", () => {
   for (const child of children) child.kill("SIGKILL");
 });
 
+export interface KafkaOptions {
+  /** Server properties beside those that a test needs. */
+  settings?: Record<string, string>;
+  /** Given: there is also a listener with TLS and a password (SCRAM-SHA-256), at `securePort`. */
+  secure?: { certFile: string; keyFile: string; user: string; password: string };
+}
+
 /** A Kafka of one node (KRaft) on loopback, with its data in a temporary folder. @throws Error where there is none */
-export async function startKafka(settings: Record<string, string> = {}): Promise<Engine> {
+export async function startKafka({
+  settings = {},
+  secure,
+}: KafkaOptions = {}): Promise<Engine & { securePort: number }> {
   const [server] = globSync(join(KAFKA_HOME, "kafka_2.*.jar"));
   if (!server || !existsSync(KAFKA_HOME))
     throw new Error(`no Kafka in ${KAFKA_HOME}: run .ci/engines, or set KAFKA_HOME`);
   const dir = mkdtempSync(join(tmpdir(), "ganglion-kafka-"));
-  const [port, controller] = [await freePort(), await freePort()];
+  const [port, controller, securePort] = [await freePort(), await freePort(), await freePort()];
+  const also = secure ? `,SASL_SSL://127.0.0.1:${securePort}` : "";
   const file = join(dir, "server.properties");
   const properties = {
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.quorum.voters": `1@127.0.0.1:${controller}`,
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controller}`,
-    "advertised.listeners": `PLAINTEXT://127.0.0.1:${port}`,
+    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controller}${also}`,
+    "advertised.listeners": `PLAINTEXT://127.0.0.1:${port}${also}`,
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
     "log.dirs": join(dir, "data"),
@@ -38,6 +49,7 @@ export async function startKafka(settings: Record<string, string> = {}): Promise
     // One that was killed is let in again after 3 s instead of 9.
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
+    ...(secure ? secureProperties(join(dir, "server.pem"), secure) : {}),
     ...settings,
   };
   const lines = Object.entries(properties).map(([name, value]) => `${name}=${value}`);
@@ -50,14 +62,16 @@ export async function startKafka(settings: Record<string, string> = {}): Promise
     `${KAFKA_HOME}/*`,
     ...args,
   ];
-  const format = spawnSync("java", java("kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", file), {
+  const scram = secure ? ["--add-scram", `SCRAM-SHA-256=[name=${secure.user},password=${secure.password}]`] : [];
+  const format = spawnSync("java", java("kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", file, ...scram), {
     encoding: "utf8",
     timeout: 60_000,
   });
   if (format.status !== 0) throw new Error(`Kafka's storage could not be formatted: ${format.stderr}${format.stdout}`);
   let child: ChildProcess | undefined;
-  const engine: Engine = {
+  const engine = {
     port,
+    securePort,
     version: `Kafka ${/kafka_[\d.]+-(.+)\.jar/.exec(basename(server))?.[1]}`,
     async start() {
       const started = spawn("java", java("kafka.Kafka", file), { stdio: "ignore" });
@@ -77,4 +91,16 @@ export async function startKafka(settings: Record<string, string> = {}): Promise
   };
   await engine.start();
   return engine;
+}
+
+function secureProperties(pem: string, { certFile, keyFile }: NonNullable<KafkaOptions["secure"]>) {
+  writeFileSync(pem, readFileSync(keyFile, "utf8") + readFileSync(certFile, "utf8"));
+  return {
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL",
+    "ssl.keystore.type": "PEM",
+    "ssl.keystore.location": pem,
+    "sasl.enabled.mechanisms": "SCRAM-SHA-256",
+    "listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config":
+      "org.apache.kafka.common.security.scram.ScramLoginModule required;",
+  };
 }
