@@ -120,11 +120,12 @@ export async function ask(publisher: ChildProcess): Promise<PublisherState> {
 export async function judgeAll(
   rest: RestClient,
   { devices, messagesPerDevice, firstTs, logFile }: Plan,
+  standstillMs = STANDSTILL_MS,
 ): Promise<Verdict> {
   const acknowledged = acknowledgedOf(logFile);
   const total: Verdict = { acknowledged: 0, stored: 0, lost: 0, doubled: 0, unknown: 0 };
   for (const { id } of devices) {
-    await storedAll(rest, id, acknowledged.get(id)?.size ?? 0);
+    await storedAll(rest, id, acknowledged.get(id)?.size ?? 0, standstillMs);
     const readings = await rest.readings(id);
     const verdict = judge(
       acknowledged.get(id) ?? new Set(),
@@ -137,9 +138,9 @@ export async function judgeAll(
 }
 
 /** Waits until so many readings of the device are stored, or until no more come. */
-async function storedAll(rest: RestClient, id: string, expected: number): Promise<void> {
+async function storedAll(rest: RestClient, id: string, expected: number, standstillMs: number): Promise<void> {
   let [stored, since] = [-1, Date.now()];
-  for (; stored < expected && Date.now() - since < STANDSTILL_MS; await sleep(50)) {
+  for (; stored < expected && Date.now() - since < standstillMs; await sleep(50)) {
     const days = await rest.aggregates(id, { interval: "P1D", aggregate: ["count"], metrics: "n" });
     const count = days.reduce((sum, { metrics }) => sum + Number(metrics["n"]?.count ?? 0), 0);
     if (count !== stored) [stored, since] = [count, Date.now()];

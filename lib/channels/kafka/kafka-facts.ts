@@ -65,15 +65,20 @@ export class KafkaFactsAdapter extends ChannelAdapter implements FactsAdmin {
   async connect(): Promise<void> {
     const client = await KafkaClient.open(this.options.where, `ganglion-${this.broker.nodeID}`, this.logger);
     const admin = client.admin();
-    await insist(
-      () => admin.connect(),
-      this.#stopping.signal,
-      (error) => {
-        if ((error as Error).name === "KafkaJSSASLAuthenticationError")
-          throw new Error(`KAFKA_BROKERS: ${(error as Error).message}`, { cause: error });
-        this.logger.warn("Kafka is awaited.", { brokers: this.options.where.brokers, error });
-      },
-    );
+    try {
+      await insist(
+        () => admin.connect(),
+        this.#stopping.signal,
+        (error) => {
+          if ((error as Error).name === "KafkaJSSASLAuthenticationError")
+            throw new Error(`KAFKA_BROKERS: ${(error as Error).message}`, { cause: error });
+          this.logger.warn("Kafka is awaited.", { brokers: this.options.where.brokers, error });
+        },
+      );
+    } catch (error) {
+      client.close();
+      throw error;
+    }
     const topics = new Topics(admin, this.options);
     const queue = new PublishQueue(
       {
