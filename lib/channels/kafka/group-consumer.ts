@@ -28,7 +28,7 @@ export interface GroupConsumerHost extends BatchHost {
 /** A fetch with nothing to bring returns after this; so long a stop may wait for it. */
 const FETCH_MS = 500;
 /** How long the end of a client is waited for: a broker that is away never answers. */
-const DISCONNECT_MS = 1500;
+const DISCONNECT_MS = 1000;
 
 /** One member of a group, in this process: one batch at a time, and back by itself after whatever ended it. */
 export class GroupConsumer {
@@ -145,9 +145,10 @@ export class GroupConsumer {
     lived.catch(() => {});
     try {
       await Promise.race([lived, crashed.promise, stopped]);
-      // What is handled has to be committed before the client stops: it commits nothing from then on.
-      await this.#idle;
     } finally {
+      // What is handled has to be committed before the client stops, which commits nothing from then on; and no
+      // other client may hand out what this one has in its handler.
+      await this.#idle;
       this.#consumer = undefined;
       this.#assigned = [];
       running.reject(new Error("the consumer has ended"));

@@ -7,7 +7,7 @@ import type { PartitionOffset } from "./partition-offsets.ts";
 
 /** Twice what a group waits for a member whose handler runs. */
 const TIMEOUT_MS = 2 * (SESSION_MS + REBALANCE_MS);
-const DISCONNECT_MS = 1500;
+const DISCONNECT_MS = 1000;
 
 /**
  * Moves a group's positions although it may have consumers anywhere: joins it, is given every partition, writes, leaves.

@@ -32,7 +32,8 @@ export interface BatchHold {
 export class PartitionBatch {
   readonly #host: BatchHost;
   readonly #hold: BatchHold;
-  readonly #chan: Channel & { maxRetries: number };
+  /** Whose batch it is. */
+  readonly chan: Channel & { maxRetries: number };
   readonly #options: BatchOptions;
   /** Those that are this group's. */
   readonly messages: readonly PartitionRecord[];
@@ -47,7 +48,7 @@ export class PartitionBatch {
   ) {
     this.#host = host;
     this.#hold = hold;
-    this.#chan = chan;
+    this.chan = chan;
     this.#options = options;
     this.messages = taken.filter(({ message }) => !isForAnother(message, chan.group));
     this.#next = nextOf(taken.at(-1));
@@ -56,7 +57,7 @@ export class PartitionBatch {
   /** Resolves when every message has been handled or put aside; the group waits meanwhile, however long it takes. */
   async deliver(): Promise<void> {
     if (this.messages.length === 0) return;
-    const chan = this.#chan;
+    const chan = this.chan;
     const { signal, lost } = this.#hold;
     const beating = setInterval(() => {
       // Where Kafka is away it is told again; a connection that breaks is no loss of the partition.
@@ -96,7 +97,7 @@ export class PartitionBatch {
 
   async #call(records: readonly PartitionRecord[]): Promise<void> {
     const [first] = records;
-    const { handler, text, batch } = this.#chan;
+    const { handler, text, batch } = this.chan;
     const payload = text ? textOf : payloadOf;
     if (batch) await handler(records.map(payload), records.map(rawOf));
     else if (first) await handler(payload(first), rawOf(first));
@@ -111,7 +112,7 @@ export class PartitionBatch {
       } catch (error) {
         if (isOver(error)) lost(error);
         signal.throwIfAborted();
-        this.#host.troubled(this.#chan, error);
+        this.#host.troubled(this.chan, error);
       }
       await backOff(failures, this.#options, signal);
     }
