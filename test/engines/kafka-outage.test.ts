@@ -136,3 +136,14 @@ test("stop ends within 10 s with Kafka away; what was not acknowledged is reject
   await refused;
   await kafka.start();
 });
+
+test("what starts before Kafka waits for it", async (t) => {
+  await kafka.kill();
+  const seen: Numbered[] = [];
+  const starting = started(t, { readings: [{ group: "a", handler: (one: Numbered) => void seen.push(one) }] });
+  assert.equal(await Promise.race([starting, sleep(2000, "waits")]), "waits");
+  await kafka.start();
+  const { broker } = await starting;
+  await broker.publish("readings", { n: 1 }, { key: "k" });
+  await t.waitFor(() => assert.deepEqual(seen, [{ n: 1 }]), BACK);
+});

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Consumer, EachBatchPayload, KafkaMessage } from "kafkajs";
+import type { Consumer, EachBatchPayload } from "kafkajs";
 import { backOff } from "../back-off.ts";
 import type { Channel } from "../base-adapter.ts";
 import { exclusiveAssigner } from "./exclusive-assigner.ts";
@@ -8,7 +8,7 @@ import type { KafkaClient } from "./kafka-client.ts";
 import { HEARTBEAT_MS, REBALANCE_MS, SESSION_MS } from "./membership.ts";
 import { type BatchHost, type BatchOptions, PartitionBatch } from "./partition-batch.ts";
 import type { PartitionOffset } from "./partition-offsets.ts";
-import { bytesOf } from "./record.ts";
+import { batchEnd } from "./record.ts";
 
 export interface GroupConsumerOptions extends BatchOptions {
   /** Messages of one batch at most. */
@@ -177,10 +177,12 @@ export class GroupConsumer {
   async #take(payload: EachBatchPayload): Promise<void> {
     const { batch, resolveOffset, heartbeat, isRunning, isStale } = payload;
     const { topic, partition, messages } = batch;
+    const { batchBytesMax } = this.#options;
+    const batchSize = this.chan.batch ? this.#options.batchSize : 1;
     await this.#begun;
     for (let at = 0; at < messages.length; ) {
       if (this.#stopped.signal.aborted || !isRunning() || isStale()) return;
-      const taken = messages.slice(at, at + this.#size(messages, at));
+      const taken = messages.slice(at, batchEnd(messages, at, batchSize, batchBytesMax));
       at += taken.length;
       const interrupt = new AbortController();
       let over: unknown;
@@ -223,19 +225,6 @@ export class GroupConsumer {
       if (over !== undefined) throw over;
       await heartbeat();
     }
-  }
-
-  /** How many of the messages from one on make a batch. */
-  #size(messages: readonly KafkaMessage[], from: number): number {
-    if (!this.chan.batch) return 1;
-    const { batchSize, batchBytesMax } = this.#options;
-    const most = Math.min(batchSize, messages.length - from);
-    let bytes = 0;
-    for (let count = 0; count < most; count++) {
-      bytes += bytesOf(messages[from + count] as KafkaMessage);
-      if (bytes > batchBytesMax && count > 0) return count;
-    }
-    return most;
   }
 
   async #write(consumer: Consumer, offsets: readonly PartitionOffset[]): Promise<void> {

@@ -1,5 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import type { Admin } from "kafkajs";
 import {
   type AdapterOptions,
   type Channel,
@@ -16,34 +14,19 @@ import { payloadText } from "../payload-text.ts";
 import { GroupConsumer, type GroupConsumerHost } from "./group-consumer.ts";
 import { seekGroup } from "./group-seek.ts";
 import { insist } from "./insist.ts";
-import type { KafkaBrokers } from "./kafka-brokers.ts";
-import { KafkaClient } from "./kafka-client.ts";
-import { type GroupPartition, groupIdOf, KafkaGroups, lagOf } from "./kafka-groups.ts";
-import { KafkaPulse } from "./kafka-pulse.ts";
+import { type GroupPartition, groupIdOf, lagOf } from "./kafka-groups.ts";
+import { KafkaSession, type SessionOptions } from "./kafka-session.ts";
 import type { PartitionBatch } from "./partition-batch.ts";
 import { positionOf } from "./partition-offsets.ts";
-import { PublishQueue, type PublishQueueOptions } from "./publish-queue.ts";
 import { type PartitionRecord, rawOf, textOf } from "./record.ts";
-import { type TopicOptions, Topics } from "./topics.ts";
 
-export interface KafkaFactsOptions extends AdapterOptions, PublishQueueOptions, TopicOptions {
-  where: KafkaBrokers;
+export interface KafkaFactsOptions extends AdapterOptions, SessionOptions {
   /** Bytes of payload in one batch; a single message may be larger. @default 8388608 */
   batchBytesMax?: number;
 }
 
-/** All that exists of the engine between connect and disconnect. */
-interface Session {
-  client: KafkaClient;
-  admin: Admin;
-  topics: Topics;
-  groups: KafkaGroups;
-  queue: PublishQueue;
-  pulse: KafkaPulse;
-}
-
-/** A publish that is not acknowledged for so long is trouble. */
-const SLOW_MS = 5000;
+/** How long a stop waits for what is to be sent. */
+const SEND_MS = 2000;
 
 /**
  * Durable, replayable channels in Kafka: a topic per channel, a consumer group per (channel, group). Order holds per
@@ -52,7 +35,7 @@ const SLOW_MS = 5000;
  */
 export class KafkaFactsAdapter extends ChannelAdapter implements FactsAdmin {
   readonly options: KafkaFactsOptions;
-  #session: Session | undefined;
+  #session: KafkaSession | undefined;
   readonly #consumers = new Map<string, GroupConsumer>();
   readonly #stopping = new AbortController();
 
@@ -63,36 +46,8 @@ export class KafkaFactsAdapter extends ChannelAdapter implements FactsAdmin {
 
   /** Waits for Kafka as long as it takes. @throws Error where it refuses us, or a file of TLS cannot be read. */
   async connect(): Promise<void> {
-    const client = await KafkaClient.open(this.options.where, `ganglion-${this.broker.nodeID}`, this.logger);
-    const admin = client.admin();
-    try {
-      await insist(
-        () => admin.connect(),
-        this.#stopping.signal,
-        (error) => {
-          if ((error as Error).name === "KafkaJSSASLAuthenticationError")
-            throw new Error(`KAFKA_BROKERS: ${(error as Error).message}`, { cause: error });
-          this.logger.warn("Kafka is awaited.", { brokers: this.options.where.brokers, error });
-        },
-      );
-    } catch (error) {
-      client.close();
-      throw error;
-    }
-    const topics = new Topics(admin, this.options);
-    const queue = new PublishQueue(
-      {
-        newProducer: async () => {
-          const producer = client.producer();
-          await producer.connect();
-          return producer;
-        },
-        partitions: (topic) => topics.partitions(topic),
-        failed: (error) => this.logger.warn("Kafka did not take messages.", { error }),
-      },
-      this.options,
-    );
-    this.#session = { client, admin, topics, queue, groups: new KafkaGroups(admin), pulse: new KafkaPulse(admin) };
+    const { signal } = this.#stopping;
+    this.#session = await KafkaSession.open(this.options, this.broker.nodeID, this.logger, signal);
     this.connected = true;
   }
 
@@ -106,11 +61,7 @@ export class KafkaFactsAdapter extends ChannelAdapter implements FactsAdmin {
     this.connected = false;
     const session = this.#session;
     this.#session = undefined;
-    if (!session) return;
-    session.pulse.stop();
-    await session.queue.close(Math.min(2000, this.options.stopTimeoutMs ?? 2000));
-    session.client.close();
-    await Promise.race([session.admin.disconnect().catch(() => {}), sleep(500, undefined, { ref: false })]);
+    await session?.close(Math.min(SEND_MS, this.options.stopTimeoutMs ?? SEND_MS));
   }
 
   /**
@@ -184,11 +135,7 @@ export class KafkaFactsAdapter extends ChannelAdapter implements FactsAdmin {
   }
 
   get trouble(): string | undefined {
-    if (!this.#session || !this.connected) return "facts channel: not connected";
-    const { pulse, queue } = this.#session;
-    if (pulse.reason !== undefined) return `facts channel: Kafka does not answer: ${pulse.reason}`;
-    const waiting = performance.now() - (queue.outstandingSince ?? performance.now());
-    return waiting > SLOW_MS ? "facts channel: Kafka does not acknowledge" : undefined;
+    return this.#session && this.connected ? this.#session.trouble : "facts channel: not connected";
   }
 
   async position(channel: string, group: string): Promise<Position> {
@@ -237,7 +184,7 @@ export class KafkaFactsAdapter extends ChannelAdapter implements FactsAdmin {
     await batch.commit();
   }
 
-  #host({ groups }: Session, chan: Channel, start: ReadonlyMap<number, number>): GroupConsumerHost {
+  #host({ groups }: KafkaSession, chan: Channel, start: ReadonlyMap<number, number>): GroupConsumerHost {
     const where = { channel: chan.name, group: chan.group };
     return {
       processBatch: (batch) => this.processBatch(batch),
@@ -278,7 +225,7 @@ export class KafkaFactsAdapter extends ChannelAdapter implements FactsAdmin {
     this.logger.error("A message was put aside.", { channel: chan.name, group: chan.group, position, error });
   }
 
-  #open(): Session {
+  #open(): KafkaSession {
     if (!this.#session || !this.connected) throw new ChannelNotConnectedError();
     return this.#session;
   }

@@ -41,4 +41,13 @@ export const isForAnother = ({ headers }: KafkaMessage, group: string): boolean 
   return wanted !== undefined && textOfHeader(wanted) !== group;
 };
 
-export const bytesOf = ({ value }: KafkaMessage): number => value?.length ?? 0;
+/** Behind the last message of a batch that begins at `from`; one message alone may have more than the bytes. */
+export function batchEnd(messages: readonly KafkaMessage[], from: number, countMax: number, bytesMax: number): number {
+  const most = Math.min(from + countMax, messages.length);
+  let bytes = 0;
+  for (let at = from; at < most; at++) {
+    bytes += messages[at]?.value?.length ?? 0;
+    if (bytes > bytesMax && at > from) return at;
+  }
+  return most;
+}
