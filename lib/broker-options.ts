@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { BrokerOptions, Middleware } from "moleculer";
+import { factsAdapter } from "./channels/facts-adapter.ts";
 import { channelMiddlewares } from "./channels/middlewares.ts";
-import { SqliteFactsAdapter } from "./channels/sqlite-facts.ts";
 import { SqliteWorkAdapter } from "./channels/sqlite-work.ts";
 import type { Config } from "./config.ts";
 import { health } from "./health.ts";
@@ -16,12 +16,7 @@ import { settingsMiddleware } from "./service-settings.ts";
  * @param more middlewares that are loaded only where they are wanted; behind the channels, before the outside is let in.
  */
 export function brokerOptions(config: Config, more: readonly Middleware[] = []): BrokerOptions {
-  const facts = new SqliteFactsAdapter({
-    file: join(config.DATA_DIR, "facts.db"),
-    synchronous: config.SQLITE_SYNCHRONOUS,
-    pendingMax: config.CHANNEL_PENDING_MAX,
-    retentionMs: config.CHANNEL_RETENTION_HOURS * 3_600_000,
-  });
+  const facts = factsAdapter(config);
   const work = new SqliteWorkAdapter({
     file: join(config.DATA_DIR, "work.db"),
     synchronous: config.SQLITE_SYNCHRONOUS,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { type KafkaBrokers, kafkaBrokers } from "./channels/kafka/kafka-brokers.ts";
 import { nearest } from "./edit-distance.ts";
 
 /** Decimal digits only: coercion would take " " for 0 and "0x50" for 80. */
@@ -27,6 +28,21 @@ const headerList = z
       }),
     ),
   );
+
+const brokers = z
+  .string()
+  .max(4096)
+  .transform((text, context): KafkaBrokers => {
+    try {
+      return kafkaBrokers(text);
+    } catch (error) {
+      context.addIssue((error as Error).message);
+      return z.NEVER;
+    }
+  });
+
+/** Variables that may hold a password: what is wrong with them is told without their value. */
+const SECRET = /^(KAFKA_BROKERS|OTEL_EXPORTER_OTLP_HEADERS)$|_URL$/;
 
 const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
 
@@ -100,6 +116,12 @@ const Variables = z.object({
   CONSUMER_BATCH_MAX: count(500, 1, 10_000),
   /** Hours that a channel keeps messages that every group has read. */
   CHANNEL_RETENTION_HOURS: count(168, 1, 87_600),
+  /** Kafka in the place of the embedded facts channel: `host:port,…` or `kafka://user:password@host:port,…?tls=true`. */
+  KAFKA_BROKERS: brokers.optional(),
+  /** Partitions of a topic that is created; they bound how many processes share a group's work. */
+  KAFKA_PARTITIONS: count(6, 1, 1000),
+  /** Replicas of a topic that is created; 0 = the cluster's default. */
+  KAFKA_REPLICAS: count(0, 0, 10),
   /** Items that a work channel, or its dead letters, hold at most; above it publishing is refused with 429. */
   WORK_DEPTH_MAX: count(100_000, 1, 100_000_000),
   /** Seconds that an item may wait for its delivery where its publisher sets no limit; 0 = for ever. */
@@ -140,7 +162,7 @@ const Variables = z.object({
 export type Config = Readonly<z.output<typeof Variables>>;
 
 /** Variables that later engines take; naming one today is an error rather than silence. */
-const NOT_YET = ["KAFKA_BROKERS", "RABBITMQ_URL", "MONGO_URL", "MQTT_URL", "TRANSPORTER", "ISSUER"];
+const NOT_YET = ["RABBITMQ_URL", "MONGO_URL", "MQTT_URL", "TRANSPORTER", "ISSUER"];
 
 /**
  * Reads the environment once, at start-up.
@@ -155,7 +177,8 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const problems = parsed.success
     ? []
     : parsed.error.issues.map(
-        (issue) => `${issue.path.join(".")}: ${issue.message} (is ${JSON.stringify(given[String(issue.path[0])])})`,
+        ({ path: [name], message }) =>
+          `${String(name)}: ${message}${SECRET.test(String(name)) ? "" : ` (is ${JSON.stringify(given[String(name)])})`}`,
       );
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue;

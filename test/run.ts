@@ -24,6 +24,7 @@ const suites: Record<string, string[]> = {
   clients: ["test/clients/**/*.test.ts"],
   recordings: ["test/recordings/**/*.test.ts"],
   hardening: ["test/hardening/**/*.test.ts"],
+  engines: ["test/engines/**/*.test.ts"],
 };
 
 interface Totals {

@@ -34,7 +34,7 @@ export class GroupAdmin {
     const { log, group } = this;
     const { commits, groups } = this.#session;
     const [field, wanted] = "time" in target ? ["time", target.time.getTime()] : ["position", target.position];
-    if (!Number.isSafeInteger(wanted))
+    if (typeof wanted !== "number" || !Number.isSafeInteger(wanted))
       throw new RangeError(`${field}: must be ${field === "time" ? "a valid date" : "an integer"}`);
     await commits.update(() => {
       const position = field === "time" ? log.positionAt(wanted) : wanted;

@@ -1,6 +1,9 @@
+/** A message's place: a number in a channel of one order, `partition:offset` where there are partitions (Kafka). */
+export type Position = number | string;
+
 /** What a handler learns of a message beside its payload. */
 export interface RawMessage {
-  position: number;
+  position: Position;
   key: string | null;
   headers: Record<string, string>;
   /** When the channel took it, milliseconds since 1970; never decreases along a channel. */

@@ -3,7 +3,7 @@ import { argumentsOf, type Command, CommandError } from "./command.ts";
 
 export const replay: Command = {
   name: "replay",
-  usage: "CHANNEL GROUP FROM   (FROM: a position, or a time such as 2026-01-01T00:00:00Z)",
+  usage: "CHANNEL GROUP FROM   (FROM: a position (17; with Kafka 0:17,1:4), or a time such as 2026-01-01T00:00:00Z)",
   summary: "lets a consumer group take a channel's messages again from there",
   async run(args, { broker, print }) {
     const { positionals } = argumentsOf(this, args, {}, { min: 3, max: 3 });
@@ -17,6 +17,7 @@ export const replay: Command = {
 
 function targetOf(from: string) {
   if (/^\d{1,15}$/.test(from)) return { position: Number(from) };
+  if (/^\d+:\d+(,\d+:\d+)*$/.test(from)) return { position: from };
   try {
     return { time: new Date(Math.floor(microsOf(from) / 1000)) };
   } catch (error) {

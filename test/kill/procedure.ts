@@ -38,7 +38,7 @@ const PUBLISH_MS_MAX = 300_000;
 /** So long the number of stored readings stands still until nothing more is waited for. */
 const STANDSTILL_MS = 5000;
 const FIRST_TS = 1_700_000_000_000;
-const publisherFile = fileURLToPath(new URL("./publisher.ts", import.meta.url));
+export const publisherFile = fileURLToPath(new URL("./publisher.ts", import.meta.url));
 const controlFile = (name: string) => new URL(`./controls/${name}.ts`, import.meta.url).href;
 
 /**
@@ -87,7 +87,7 @@ export async function killProcedure({ messages, kills, seed, control, print }: K
   }
 }
 
-async function planFor(rest: RestClient, { mqtt }: Platform, messages: number, logFile: string): Promise<Plan> {
+export async function planFor(rest: RestClient, { mqtt }: Platform, messages: number, logFile: string): Promise<Plan> {
   const devices: Plan["devices"] = [];
   for (let index = 0; index < DEVICES; index++) {
     const id = `killed-${index + 1}`;
@@ -98,7 +98,7 @@ async function planFor(rest: RestClient, { mqtt }: Platform, messages: number, l
 }
 
 /** @throws Error when the publisher does not answer, because it has ended. */
-async function ask(publisher: ChildProcess): Promise<PublisherState> {
+export async function ask(publisher: ChildProcess): Promise<PublisherState> {
   assert.ok(publisher.connected, "the publisher has ended too early");
   const settled = new AbortController();
   const signal = AbortSignal.any([settled.signal, AbortSignal.timeout(PUBLISH_MS_MAX)]);
@@ -117,11 +117,15 @@ async function ask(publisher: ChildProcess): Promise<PublisherState> {
   }
 }
 
-async function judgeAll(rest: RestClient, { devices, messagesPerDevice, firstTs, logFile }: Plan): Promise<Verdict> {
+export async function judgeAll(
+  rest: RestClient,
+  { devices, messagesPerDevice, firstTs, logFile }: Plan,
+  standstillMs = STANDSTILL_MS,
+): Promise<Verdict> {
   const acknowledged = acknowledgedOf(logFile);
   const total: Verdict = { acknowledged: 0, stored: 0, lost: 0, doubled: 0, unknown: 0 };
   for (const { id } of devices) {
-    await storedAll(rest, id, acknowledged.get(id)?.size ?? 0);
+    await storedAll(rest, id, acknowledged.get(id)?.size ?? 0, standstillMs);
     const readings = await rest.readings(id);
     const verdict = judge(
       acknowledged.get(id) ?? new Set(),
@@ -134,9 +138,9 @@ async function judgeAll(rest: RestClient, { devices, messagesPerDevice, firstTs,
 }
 
 /** Waits until so many readings of the device are stored, or until no more come. */
-async function storedAll(rest: RestClient, id: string, expected: number): Promise<void> {
+async function storedAll(rest: RestClient, id: string, expected: number, standstillMs: number): Promise<void> {
   let [stored, since] = [-1, Date.now()];
-  for (; stored < expected && Date.now() - since < STANDSTILL_MS; await sleep(50)) {
+  for (; stored < expected && Date.now() - since < standstillMs; await sleep(50)) {
     const days = await rest.aggregates(id, { interval: "P1D", aggregate: ["count"], metrics: "n" });
     const count = days.reduce((sum, { metrics }) => sum + Number(metrics["n"]?.count ?? 0), 0);
     if (count !== stored) [stored, since] = [count, Date.now()];

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { RawMessage } from "../../../lib/channels/message.ts";
+import type { Position, RawMessage } from "../../../lib/channels/message.ts";
 import { SqliteFactsAdapter, type SqliteFactsOptions } from "../../../lib/channels/sqlite-facts.ts";
 import { type Consumer, consumingBroker } from "./consuming-broker.ts";
 
@@ -15,7 +15,7 @@ async function retaining(t: TestContext, options: Partial<SqliteFactsOptions>, c
   const dir = mkdtempSync(join(tmpdir(), "facts-retention-"));
   t.after(() => rmSync(dir, { recursive: true }));
   const adapter = new SqliteFactsAdapter({ file: join(dir, "facts.db"), retentionIntervalMs: 3_600_000, ...options });
-  const positions: number[][] = consumers.map(() => []);
+  const positions: Position[][] = consumers.map(() => []);
   const readings = consumers.map((consumer, i) => ({
     group: `group-${i}`,
     batch: { size: 100 },

@@ -29,6 +29,7 @@ const openedBy = (adapter: FactsAdapter): LogFile => {
 
 factsChannelSuite({
   name: "SQLite",
+  order: "channel",
   create: (dir, options) => new OpenedAdapter({ ...options, file: join(dir, "facts.db"), synchronous: "NORMAL" }),
   fill(adapter) {
     const { db } = openedBy(adapter);

@@ -134,7 +134,7 @@ export const factual: ConsumerOf<ReturnType<typeof fact<{ n: number }>>, unknown
   batch: { size: 5 },
   async handler(ctx, raw) {
     ctx.params[0]?.n.toFixed();
-    raw[0]?.position.toFixed();
+    raw[0]?.position.toString();
     // @ts-expect-error facts are not counted
     raw[0]?.deliveries;
   },
