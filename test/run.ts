@@ -20,6 +20,7 @@ interface ListedSkip {
 /** `npm test` runs the default; the others need engines or minutes and are run by name, in CI all of them. */
 const suites: Record<string, string[]> = {
   default: ["test/{unit,integration,ports,e2e}/**/*.test.ts"],
+  engines: ["test/engines/**/*.test.ts"],
   kill: ["test/kill/**/*.test.ts"],
   clients: ["test/clients/**/*.test.ts"],
   recordings: ["test/recordings/**/*.test.ts"],
