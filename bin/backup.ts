@@ -8,9 +8,15 @@ try {
   const { positionals } = parseArgs({ allowPositionals: true });
   const [folder] = positionals;
   if (folder === undefined || positionals.length > 1) throw new Error("usage: npm run backup -- FOLDER");
-  const { files } = await backUp({ dataDir: commandConfig().DATA_DIR, folder });
+  const { DATA_DIR: dataDir, MONGO_URL } = commandConfig();
+  const { files } = await backUp({ dataDir, folder });
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   console.log(`backup ${folder}: ${files.length} files, ${bytes} bytes`);
+  // After the channels, as with files: what a consumer has done by then is in the copy.
+  if (MONGO_URL !== undefined)
+    console.error(
+      "not in it: documents, readings and newest values, which are in MongoDB; back that up now, by its own means",
+    );
 } catch (error) {
   exitWith((error as Error).message);
 }

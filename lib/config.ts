@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type KafkaBrokers, kafkaBrokers } from "./channels/kafka/kafka-brokers.ts";
 import { nearest } from "./edit-distance.ts";
+import { textOf } from "./log/redaction.ts";
 
 /** Decimal digits only: coercion would take " " for 0 and "0x50" for 80. */
 const count = (fallback: number, min: number, max: number) =>
@@ -63,6 +64,18 @@ const Variables = z.object({
   MQTT_WSS_PORT: port(8084),
   /** Folder of the embedded engines' files. */
   DATA_DIR: z.string().min(1).max(4096).default("./data"),
+  /** Documents, readings and newest values in MongoDB instead of files. */
+  MONGO_URL: z
+    .string()
+    .max(8192)
+    .regex(/^mongodb(\+srv)?:\/\/[^/?]+/, "must be mongodb://… or mongodb+srv://…")
+    .optional(),
+  /** Longest time of one operation on MongoDB; one that takes longer has failed. */
+  MONGO_TIMEOUT_SECONDS: count(10, 1, 600),
+  /** How long an operation waits for a server that takes it; an election has to fit in. */
+  MONGO_SELECTION_SECONDS: count(5, 1, 600),
+  /** Connections to MongoDB of one process. */
+  MONGO_POOL_MAX: count(20, 1, 1000),
   /** FULL survives power loss; NORMAL the death of the process only. */
   SQLITE_SYNCHRONOUS: z.enum(["FULL", "NORMAL"]).default("FULL"),
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace"]).default("info"),
@@ -162,7 +175,7 @@ const Variables = z.object({
 export type Config = Readonly<z.output<typeof Variables>>;
 
 /** Variables that later engines take; naming one today is an error rather than silence. */
-const NOT_YET = ["RABBITMQ_URL", "MONGO_URL", "MQTT_URL", "TRANSPORTER", "ISSUER"];
+const NOT_YET = ["RABBITMQ_URL", "MQTT_URL", "TRANSPORTER", "ISSUER"];
 
 /**
  * Reads the environment once, at start-up.
@@ -178,7 +191,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     ? []
     : parsed.error.issues.map(
         ({ path: [name], message }) =>
-          `${String(name)}: ${message}${SECRET.test(String(name)) ? "" : ` (is ${JSON.stringify(given[String(name)])})`}`,
+          `${String(name)}: ${message}${SECRET.test(String(name)) ? "" : ` (is ${JSON.stringify(textOf(given[String(name)] ?? ""))})`}`,
       );
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue;

@@ -1,11 +1,18 @@
 import { join } from "node:path";
 import type { Middleware, ServiceSchema } from "moleculer";
 import type { Config } from "./config.ts";
+import type { MongoSettings } from "./mongo/shared-client.ts";
 
 /** The configuration as each service sees it: no service knows a variable's name, and none reads another's value. */
 export const serviceSettings = (config: Config): Record<string, Record<string, unknown>> => {
-  const documents = { documentsFile: join(config.DATA_DIR, "documents.db"), synchronous: config.SQLITE_SYNCHRONOUS };
+  const mongo = mongoSettings(config);
+  const documents = {
+    documentsFile: join(config.DATA_DIR, "documents.db"),
+    synchronous: config.SQLITE_SYNCHRONOUS,
+    ...mongo,
+  };
   const readings = {
+    ...mongo,
     readingsFile: join(config.DATA_DIR, "readings.db"),
     synchronous: config.SQLITE_SYNCHRONOUS,
     metricsPerDeviceMax: config.METRICS_PER_DEVICE_MAX,
@@ -73,6 +80,15 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
     },
   };
 };
+
+/** MongoDB's URL holds a password: what is named as secure is not told to other nodes. */
+function mongoSettings(config: Config): { mongo?: MongoSettings; $secureSettings?: string[] } {
+  const { MONGO_URL: url } = config;
+  if (url === undefined) return {};
+  const timeoutMs = config.MONGO_TIMEOUT_SECONDS * 1000;
+  const selectionMs = config.MONGO_SELECTION_SECONDS * 1000;
+  return { mongo: { url, timeoutMs, selectionMs, poolMax: config.MONGO_POOL_MAX }, $secureSettings: ["mongo"] };
+}
 
 /** Lays the configuration over each service's default settings, and the batch size over its consumers. */
 export const settingsMiddleware = (config: Config): Middleware => {

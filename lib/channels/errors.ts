@@ -1,3 +1,5 @@
+import { isMongoAway } from "../mongo/mongo-away.ts";
+
 /**
  * The engine behind a call is away (disk full, database unreachable, queue full): no message is at fault. A consumer
  * that throws it is retried in place until the engine is back; an edge answers "try again later".
@@ -100,7 +102,8 @@ export class GroupActiveError extends Error {
 }
 
 /** Whether nobody's message is at fault. Compared by property, since a class does not survive the way between nodes. */
-export const isOutage = (error: unknown): boolean => (error as { outage?: unknown } | undefined)?.outage === true;
+export const isOutage = (error: unknown): boolean =>
+  (error as { outage?: unknown } | undefined)?.outage === true || isMongoAway(error);
 
 /** Whether the error says itself that a retry cannot help. */
 export const isFinal = (error: unknown): boolean => (error as { retryable?: unknown } | undefined)?.retryable === false;

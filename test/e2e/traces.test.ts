@@ -124,7 +124,7 @@ test("a collector that is away or refuses is no trouble of the platform; what co
   assert.equal((await fetch(`${platform.http}/health/ready`)).status, 200);
 });
 
-test("without a collector nothing of tracing is loaded, and a traceparent is ignored", async () => {
+test("without a collector nothing of tracing is loaded, and without MONGO_URL nothing of MongoDB, and a traceparent is ignored", async () => {
   const untraced = await startPlatform({
     nodeOptions: [`--import=${new URL("../support/loaded-modules.ts", import.meta.url).href}`],
   });
@@ -136,4 +136,6 @@ test("without a collector nothing of tracing is loaded, and a traceparent is ign
   }
   assert.match(untraced.output(), /loaded: .*lib\/broker-options\.ts/);
   assert.doesNotMatch(untraced.output(), /loaded: .*lib\/tracing\/(middleware|tracer|otlp)/);
+  assert.match(untraced.output(), /loaded: .*reading-store\/sqlite\.ts/);
+  assert.doesNotMatch(untraced.output(), /loaded: .*(shared-client|mongo-latest|reading-store\/mongo)/);
 });

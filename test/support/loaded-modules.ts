@@ -3,7 +3,7 @@ import { registerHooks } from "node:module";
 
 registerHooks({
   load(url, context, next) {
-    if (url.includes("/lib/") && !url.includes("node_modules")) process.stderr.write(`loaded: ${url}\n`);
+    if (/\/(lib|services)\//.test(url) && !url.includes("node_modules")) process.stderr.write(`loaded: ${url}\n`);
     return next(url, context);
   },
 });

@@ -5,7 +5,7 @@ import { defineService } from "../../../lib/service.ts";
 import { type LatestValues, telemetryLatest } from "../../../schemas/telemetry.ts";
 import type { LatestStore } from "../latest/latest-store.ts";
 import type { LatestMetrics } from "../latest/latest-values.ts";
-import { SqliteLatest } from "../latest/sqlite-latest.ts";
+import { openLatestStore } from "../latest/open.ts";
 import { type ReadingStoreSettings, readingStore } from "../reading-store/reading-store.mixin.ts";
 import { rangeOf } from "../readings-query.ts";
 
@@ -27,9 +27,9 @@ export default defineService(telemetryLatest, {
     unwatchLatest: undefined as (() => void) | undefined,
   }),
 
-  started() {
-    const { latestFile: file, synchronous = "FULL", metricsPerDeviceMax = 1000, readingNameHours = 24 } = this.settings;
-    this.latest = new SqliteLatest({ file, synchronous, metricsPerDeviceMax, readingNameHours }, (device) =>
+  async started() {
+    const { synchronous = "FULL", metricsPerDeviceMax = 1000, ...settings } = this.settings;
+    this.latest = await openLatestStore({ ...settings, synchronous, metricsPerDeviceMax }, (device) =>
       this.readings.newest(device),
     );
     this.unwatchLatest = this.broker.health?.register(() => this.latest.trouble);

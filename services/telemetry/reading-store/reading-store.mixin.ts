@@ -1,16 +1,9 @@
 import type { HealthBroker } from "../../../lib/health.ts";
 import type { Mixin } from "../../../lib/service.ts";
+import { openReadingStore, type ReadingStoreSettings } from "./open.ts";
 import type { ReadingStore } from "./reading-store.ts";
-import { SqliteReadingStore } from "./sqlite.ts";
 
-export interface ReadingStoreSettings {
-  readingsFile: string;
-  synchronous: "FULL" | "NORMAL";
-  /** Metrics that one device may have. */
-  metricsPerDeviceMax: number;
-  /** Hours in which a name stands for the same reading. */
-  readingNameHours?: number;
-}
+export type { ReadingStoreSettings } from "./open.ts";
 
 interface Host {
   settings: ReadingStoreSettings;
@@ -22,8 +15,7 @@ interface Host {
 /** Opens the reading store before the service starts and closes it after it stopped. */
 export const readingStore: Mixin<{ readings: ReadingStore }> = {
   async started(this: Host) {
-    const { readingsFile: file, synchronous, metricsPerDeviceMax, readingNameHours = 24 } = this.settings;
-    const readings = new SqliteReadingStore({ file, synchronous, metricsPerDeviceMax, readingNameHours });
+    const readings = await openReadingStore(this.settings);
     this.readings = readings;
     this.unwatchReadings = this.broker.health?.register(() => readings.trouble);
   },

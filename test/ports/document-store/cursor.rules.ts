@@ -1,34 +1,35 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import type { RawCollection, RawDocument, Store } from "./suite.ts";
 
-/** 12,000 documents of 7 devices; several share a time. */
+/** Documents of 7 devices; several share a time. */
 async function readings(store: Store): Promise<RawCollection> {
   const collection = await store.seed();
   const document = (i: number) => ({ _id: i, d: i % 7, ts: new Date(1e12 + Math.floor(i / 3) * 1000) });
-  for (let batch = 0; batch < 12; batch++)
+  for (let batch = 0; batch < store.thousands; batch++)
     await collection.insertMany(Array.from({ length: 1000 }, (_, i) => document(batch * 1000 + i)) as never[]);
   return collection;
 }
 
 export function cursorRules(store: Store): void {
+  const { test, thousands } = store;
+  const count = thousands * 1000;
   for (const indexed of [false, true]) {
     const suffix = indexed ? ", with an index" : "";
 
-    test(`a cursor gives 12,000 documents exactly once, in order${suffix}`, async () => {
+    test(`a cursor gives thousands of documents exactly once, in order${suffix}`, async () => {
       const collection = await readings(store);
       if (indexed) await collection.createIndex({ d: 1, ts: 1 });
       const found: { _id: number; d: number; ts: Date }[] = [];
       for await (const document of collection.find({ d: { $gte: 0 } }).sort({ d: 1, ts: 1 }))
         found.push(document as never);
-      assert.equal(new Set(found.map(({ _id }) => _id)).size, 12_000);
+      assert.equal(new Set(found.map(({ _id }) => _id)).size, count);
       for (const [i, { d, ts }] of found.entries()) {
         const previous = found[i - 1];
         assert.ok(!previous || d > previous.d || (d === previous.d && ts >= previous.ts));
       }
     });
 
-    test(`paging by sort and _id meets 12,000 documents exactly once, while others are written${suffix}`, async () => {
+    test(`paging by sort and _id meets thousands of documents exactly once, while others are written${suffix}`, async () => {
       const collection = await readings(store);
       if (indexed) await collection.createIndex({ ts: -1, _id: -1 });
       const seen: unknown[] = [];
@@ -48,7 +49,7 @@ export function cursorRules(store: Store): void {
       }
       assert.deepEqual(
         seen,
-        Array.from({ length: 12_000 }, (_, i) => 11_999 - i),
+        Array.from({ length: count }, (_, i) => count - 1 - i),
       );
     });
 
@@ -64,7 +65,7 @@ export function cursorRules(store: Store): void {
       await collection.deleteMany({ d: 3 });
       await collection.insertMany(Array.from({ length: 50 }, (_, i) => ({ _id: 20_000 + i, d: 1 })) as never[]);
       for await (const { _id } of cursor) seen.set(_id, (seen.get(_id) ?? 0) + 1);
-      for (let i = 0; i < 12_000; i++) if (i % 7 < 6 && i % 7 !== 3) assert.equal(seen.get(i), 1, `document ${i}`);
+      for (let i = 0; i < count; i++) if (i % 7 < 6 && i % 7 !== 3) assert.equal(seen.get(i), 1, `document ${i}`);
       assert.equal(Math.max(...seen.values()), 1);
     });
   }

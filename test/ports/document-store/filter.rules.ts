@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import mongoose from "mongoose";
 import { ids, type RawDocument, rejection, type Store } from "./suite.ts";
 
@@ -230,6 +229,7 @@ const CASES: Case[] = [
 ];
 
 export function filterRules(store: Store): void {
+  const { test } = store;
   for (const { rule, documents, finds } of CASES)
     for (const indexed of [false, true])
       test(`${rule}${indexed ? ", with indexes on the fields" : ""}`, async () => {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { rejection, type Store } from "./suite.ts";
 
 export function indexRules(store: Store): void {
+  const { test } = store;
   test("indexes are listed with their options, created once, and dropped by name", async () => {
     const collection = await store.seed({ a: 1 });
     assert.equal(await collection.createIndex({ a: 1, b: -1 }), "a_1_b_-1");

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import mongoose, { Schema, type SchemaDefinition, type SchemaOptions } from "mongoose";
 import { rejection, type Store } from "./suite.ts";
 
@@ -7,6 +6,7 @@ import { rejection, type Store } from "./suite.ts";
 type Fields = Record<string, any>;
 
 export function modelRules(store: Store): void {
+  const { test } = store;
   const model = (definition: SchemaDefinition, options: SchemaOptions = {}) =>
     store.connection.model<Fields>(
       store.name(),

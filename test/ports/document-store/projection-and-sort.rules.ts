@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import mongoose from "mongoose";
 import { type RawDocument, rejection, type Store } from "./suite.ts";
 
@@ -29,6 +28,7 @@ const PROJECTIONS: [projection: RawDocument, expected: RawDocument][] = [
 ];
 
 export function projectionAndSortRules(store: Store): void {
+  const { test } = store;
   test("a projection includes or excludes fields, through arrays, in the document's order", async () => {
     const collection = await store.seed({ a: 1, b: { c: 1, d: 2 }, l: [{ k: 1, v: 2 }, 3, { k: 4 }] });
     for (const [projection, expected] of PROJECTIONS) {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe } from "node:test";
 import type { Connection } from "mongoose";
+import { type Divergences, type Test, testsExcept } from "../known-divergences.ts";
 import { cursorRules } from "./cursor.rules.ts";
 import { filterRules } from "./filter.rules.ts";
 import { indexRules } from "./index.rules.ts";
@@ -14,10 +15,15 @@ export interface Engine {
   open(): Promise<Connection>;
   /** How long a TTL index may take to remove a document. */
   expiryWaitMs: number;
+  known?: Divergences;
+  /** Thousands of documents in tests of many. @default 12 */
+  thousands?: number;
 }
 
 /** What a test gets: the connection, and collections of its own. */
 export interface Store {
+  readonly test: Test;
+  readonly thousands: number;
   readonly connection: Connection;
   readonly expiryWaitMs: number;
   /** A name that no other test uses. */
@@ -38,7 +44,10 @@ export function documentStoreSuite(engine: Engine): void {
   describe(`document store on ${engine.name}`, () => {
     let connection: Connection | undefined;
     let serial = 0;
+    const { test, finish } = testsExcept(engine.known ?? {});
     const store: Store = {
+      test,
+      thousands: engine.thousands ?? 12,
       get connection() {
         assert.ok(connection);
         return connection;
@@ -72,6 +81,7 @@ export function documentStoreSuite(engine: Engine): void {
       modelRules,
     ])
       rules(store);
+    if (engine.known) finish(engine.name);
   });
 }
 

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { type RawDocument, rejection, type Store } from "./suite.ts";
 
 interface Case {
@@ -107,6 +106,7 @@ const ERRORS: [what: string, update: RawDocument, code: number][] = [
 ];
 
 export function updateRules(store: Store): void {
+  const { test } = store;
   for (const { rule, before, update, after } of CASES)
     test(rule, async () => {
       const collection = await store.seed(before);

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import mongoose from "mongoose";
 import { ids, type RawDocument, rejection, type Store } from "./suite.ts";
 
 const { Binary, Long, ObjectId, UUID } = mongoose.mongo;
 
 export function writeRules(store: Store): void {
+  const { test } = store;
   test("every supported type comes back as it went in, _id first", async () => {
     const collection = await store.seed();
     const document: RawDocument = {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConfigError, readConfig } from "../../../lib/config.ts";
+import { serviceSettings } from "../../../lib/service-settings.ts";
 
 test("an empty environment is a complete one: loopback, the documented ports, FULL durability", () => {
   const config = readConfig({});
@@ -49,7 +50,7 @@ test("other people's variables are left alone", () => {
 });
 
 test("an engine that this version lacks is refused rather than ignored", () => {
-  assert.throws(() => readConfig({ MONGO_URL: "mongodb://127.0.0.1" }), /MONGO_URL/);
+  assert.throws(() => readConfig({ MQTT_URL: "mqtt://127.0.0.1" }), /MQTT_URL/);
 });
 
 for (const host of ["0.0.0.0", "::", "192.168.1.5", "example.org"]) {
@@ -62,3 +63,27 @@ for (const host of ["0.0.0.0", "::", "192.168.1.5", "example.org"]) {
 for (const host of ["127.0.0.1", "127.8.8.8", "::1", "localhost"]) {
   test(`HOST ${host} is loopback`, () => assert.equal(readConfig({ HOST: host }).HOST, host));
 }
+
+test("a password in a URL is not told where the URL is refused", () => {
+  const refused = {
+    message: /^invalid environment: MONGO_URL: must be mongodb.* \(is "mongo:\/\/\[redacted\]@host"\)$/,
+  };
+  assert.throws(() => readConfig({ MONGO_URL: "mongo://me:s3cret@host" }), refused);
+});
+
+test("MONGO_URL alone puts documents, readings and newest values into MongoDB, and is told to no other node", () => {
+  const url = "mongodb://me:s3cret@a,b/plant?replicaSet=rs";
+  const settings = serviceSettings(readConfig({ MONGO_URL: url }));
+  const stores = Object.keys(settings).filter((name) => settings[name]?.["mongo"] !== undefined);
+  assert.deepEqual(stores.sort(), [
+    ...["dead-letters", "device-registry", "rejected-messages", "telemetry"],
+    ...["telemetry-latest", "telemetry-retention", "telemetry-store"],
+  ]);
+  for (const name of stores)
+    assert.partialDeepStrictEqual(settings[name], {
+      mongo: { url, timeoutMs: 10_000, selectionMs: 5000, poolMax: 20 },
+      $secureSettings: ["mongo"],
+    });
+  const without = serviceSettings(readConfig({}));
+  assert.ok(Object.values(without).every((one) => !("mongo" in one)));
+});

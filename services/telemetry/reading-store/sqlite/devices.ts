@@ -15,10 +15,12 @@ export class Devices {
   readonly #known: RecentMap<Device>;
   /** What the open transaction taught, and a rollback makes untrue. */
   readonly #learnt = new Set<string>();
+  #firstGiven: number | undefined;
   readonly #find: StatementSync;
   readonly #add: StatementSync;
   readonly #metrics: StatementSync;
   readonly #addMetric: StatementSync;
+  readonly #dropMetrics: StatementSync;
 
   constructor(db: DatabaseSync, options: { metricsPerDeviceMax: number; cachedDevicesMax: number }) {
     this.metricsMax = options.metricsPerDeviceMax;
@@ -27,6 +29,7 @@ export class Devices {
     this.#add = db.prepare("INSERT INTO device(tenant, id) VALUES(?, ?) RETURNING dev");
     this.#metrics = db.prepare("SELECT name, slot FROM metric WHERE dev = ?");
     this.#addMetric = db.prepare("INSERT INTO metric(dev, slot, name) VALUES(?, ?, ?)");
+    this.#dropMetrics = db.prepare("DELETE FROM metric WHERE dev = ? AND slot >= ?");
   }
 
   of(tenantId: string, deviceId: string): Device {
@@ -61,8 +64,22 @@ export class Devices {
     const slot = device.slots.size;
     if (slot >= this.metricsMax) return undefined;
     this.#addMetric.run(device.dev, slot, name);
+    this.#firstGiven ??= slot;
     device.slots.set(name, slot);
     return slot;
+  }
+
+  /** What is given from here on may be taken back. */
+  beginReading(): void {
+    this.#firstGiven = undefined;
+  }
+
+  /** Takes back the slots that the reading was given; they are the device's last ones. */
+  takeBack(device: Device): void {
+    const first = this.#firstGiven;
+    if (first === undefined) return;
+    this.#dropMetrics.run(device.dev, first);
+    for (const [name, slot] of device.slots) if (slot >= first) device.slots.delete(name);
   }
 
   committed(): void {

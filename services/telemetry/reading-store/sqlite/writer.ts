@@ -48,6 +48,7 @@ export class Writer {
         const device = this.#devices.of(message.tenantId, message.deviceId);
         for (const given of message.readings) {
           const reading = given.named ? this.#firstOf(device, given, message.receivedAt) : given;
+          this.#devices.beginReading();
           const inserted = this.#insert(device, reading);
           if (typeof inserted === "number") stored += inserted;
           else refused.push({ message, reading, reason: this.#reasonOf(inserted.oneTooMany) });
@@ -92,7 +93,11 @@ export class Writer {
     let more = "";
     for (const name in values) {
       const slot = slots.get(name) ?? this.#devices.slotOf(device, name);
-      if (slot === undefined) return { oneTooMany: name };
+      if (slot === undefined) {
+        // Left out whole: what it brought beside is no metric of the device.
+        this.#devices.takeBack(device);
+        return { oneTooMany: name };
+      }
       // The device has a metric more now, and so another shape.
       if (slots.size !== metrics) return this.#insert(device, reading);
       const value = columnValue(values[name]);

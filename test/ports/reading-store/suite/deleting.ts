@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import type { Test } from "../../known-divergences.ts";
 import { randomOf } from "../random.ts";
 import { all, DEVICE, message, type OpenStore, T0 } from "./subject.ts";
 
 const other = { tenantId: "default", deviceId: "other" };
 const foreign = { ...DEVICE, tenantId: "acme" };
 
-export function deleting(open: OpenStore): void {
+export function deleting(open: OpenStore, test: Test): void {
   test("the readings of [from, to) are deleted and counted, and no other device's", async (t) => {
     const { store, reopen } = await open(t);
     for (const device of [DEVICE, other, foreign])

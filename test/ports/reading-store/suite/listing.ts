@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import type { DeviceKey } from "../../../../services/telemetry/reading-store/reading-store.ts";
+import type { Test } from "../../known-divergences.ts";
 import { DEVICE, message, type OpenStore, T0 } from "./subject.ts";
 
-export function listing(open: OpenStore): void {
+export function listing(open: OpenStore, test: Test): void {
   test("a device's metrics are those that it ever had, in the order in which they came", async (t) => {
     const { store, reopen } = await open(t);
     assert.deepEqual(await store.metrics(DEVICE), []);

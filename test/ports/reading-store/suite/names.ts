@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import type { MetricValues, TelemetryReceived } from "../../../../schemas/telemetry.ts";
+import type { Test } from "../../known-divergences.ts";
 import { all, DEVICE, message, type OpenStore, SECOND, T0 } from "./subject.ts";
 
 const HOUR = 3600 * SECOND;
@@ -14,7 +14,7 @@ const named = (ts: number, seq: number, values: MetricValues, device = DEVICE): 
 const counts = (stored: number, duplicates: number) => ({ stored, duplicates, refused: [] });
 
 /** Readings without a time of their own, which a sender names. */
-export function names(open: OpenStore): void {
+export function names(open: OpenStore, test: Test): void {
   test("a named reading that comes again later is the one of its first arrival, over a reopening too", async (t) => {
     const { store, reopen } = await open(t);
     const again = named(T0 + SECOND, 1, { a: 1 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import type { MetricValues } from "../../../../schemas/telemetry.ts";
+import type { Test } from "../../known-divergences.ts";
 import { all, message, type OpenStore, SECOND, T0 } from "./subject.ts";
 
 const ODD_NAMES = [
@@ -63,7 +63,7 @@ const ODD_VALUES = [
   "x".repeat(1024),
 ];
 
-export function values(open: OpenStore): void {
+export function values(open: OpenStore, test: Test): void {
   for (const [where, before] of [
     ["among the first metrics of a device", 0],
     ["beyond the sixteenth", 16],

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import type { Test } from "../../known-divergences.ts";
 import { all, DEVICE, FUNCTIONS, message, type OpenStore, SECOND, T0 } from "./subject.ts";
 
-export function writing(open: OpenStore): void {
+export function writing(open: OpenStore, test: Test): void {
   test("a second write of a reading changes nothing and is counted as a duplicate", async (t) => {
     const { store } = await open(t);
     assert.deepEqual(await store.write([message(T0, 1, { a: 1 }), message(T0 + 1, 2, { a: 2 })]), {
@@ -126,6 +126,15 @@ export function writing(open: OpenStore): void {
     assert.match(refused[0]?.reason ?? "", /metric "too many 0" .* 20 /);
     assert.deepEqual(await store.write([message(T0, 2, { m3: 1, m19: 2 })]), { stored: 1, duplicates: 0, refused: [] });
     await store.write([message(T0, 1, { "another device's": 1 }, { ...DEVICE, deviceId: "other" })]);
+  });
+
+  test("a reading that is left out leaves none of its metrics behind, which others may bring", async (t) => {
+    const { store, reopen } = await open(t, { metricsPerDeviceMax: 3 });
+    await store.write([message(T0, 1, { a: 1, b: 1 })]);
+    const { refused } = await store.write([message(T0, 2, { c: 2, d: 2 }), message(T0, 3, { d: 3 })]);
+    assert.match(refused[0]?.reason ?? "", /metric "d" /);
+    assert.equal(refused.length, 1);
+    assert.deepEqual(await (await reopen()).metrics(DEVICE), ["a", "b", "d"]);
   });
 
   test("after close every method says that the engine is unavailable", async (t) => {
