@@ -1,47 +1,22 @@
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { type Engine, freePort, reachable } from "./process.ts";
 
 /** Debian's own start script; the one in /usr/sbin is for the system service. */
 const SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 const CONTROL = "/usr/lib/rabbitmq/bin/rabbitmqctl";
-const READY_MS = 60_000;
 
-export interface RabbitMq {
+export interface RabbitMq extends Engine {
   url: string;
-  port: number;
-  version: string;
-  /** SIGKILL: nothing is flushed. */
-  kill(): Promise<void>;
   /** Holds the process as it is, or lets it go on. */
   freeze(): void;
   thaw(): void;
-  start(): Promise<void>;
   /** rabbitmqctl, on this server. */
   control(...args: string[]): string;
-  dispose(): Promise<void>;
 }
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-const listens = (port: number) =>
-  new Promise<boolean>((resolve) => {
-    const socket = connect(port, "127.0.0.1");
-    socket.once("error", () => resolve(false));
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-  });
 
 const alive = (pid: number) => {
   try {
@@ -79,17 +54,15 @@ export async function startRabbitMq(config = ""): Promise<RabbitMq> {
   // The script waits for the Erlang machine: to end the script would leave the server running.
   const pid = () => Number(readFileSync(env.RABBITMQ_PID_FILE, "utf8"));
   let running: number | undefined;
+  // Whatever ends this process ends the server.
+  process.once("exit", () => void (running !== undefined && process.kill(running, "SIGKILL")));
   const server: RabbitMq = {
     port,
     url: `amqp://guest:guest@127.0.0.1:${port}`,
     version: "",
     async start() {
-      const child = spawn(SERVER, [], { env, stdio: "ignore" });
-      const end = Date.now() + READY_MS;
-      while (!(await listens(port))) {
-        if (Date.now() > end || child.exitCode !== null) throw new Error(`RabbitMQ did not come up in ${dir}`);
-        await sleep(100);
-      }
+      spawn(SERVER, [], { env, stdio: "ignore" }).unref();
+      await reachable(port);
       running = pid();
     },
     async kill() {
@@ -117,8 +90,8 @@ export async function startRabbitMq(config = ""): Promise<RabbitMq> {
     },
   };
   await server.start();
-  server.version = await versionOf(server.url);
-  console.log(`RabbitMQ ${server.version}`);
+  server.version = `RabbitMQ ${await versionOf(server.url)}`;
+  console.log(server.version);
   return server;
 }
 
