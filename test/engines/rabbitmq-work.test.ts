@@ -1,15 +1,14 @@
 import assert from "node:assert/strict";
-import { after, before } from "node:test";
 import { basename } from "node:path";
+import { after, before } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ConfirmChannel, Options } from "amqplib";
 import type { Channel, WorkAdapter } from "../../lib/channels/base-adapter.ts";
 import type { DeadCause } from "../../lib/channels/dead-cause.ts";
 import type { Delivered } from "../../lib/channels/rabbitmq/consumer.ts";
 import { AmqpLink } from "../../lib/channels/rabbitmq/link.ts";
 import { RabbitmqWorkAdapter } from "../../lib/channels/rabbitmq/rabbitmq-work.ts";
 import { workChannelSuite } from "../ports/work-channel/suite.ts";
-import { startRabbitMq, type RabbitMq } from "../support/engines/rabbitmq.ts";
+import { type RabbitMq, startRabbitMq } from "../support/engines/rabbitmq.ts";
 
 let server: RabbitMq;
 before(async () => {

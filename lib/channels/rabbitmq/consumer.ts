@@ -158,15 +158,12 @@ export class RabbitConsumer {
     const { message } = receipt;
     const item = this.#host.readable(this.chan, itemOf(message, Date.now()), message);
     const key = item.id === undefined ? `#${++this.#strangers}` : `${item.id}/${item.copy}`;
-    // Its end was not heard of, because the connection was lost.
-    if (this.#ended.has(key)) return this.#acknowledge(receipt);
     const running = this.#inWork.get(key);
-    if (running) {
-      // The same: its handler runs on, and ends what has come now.
-      running.receipt = receipt;
-      return;
-    }
-    this.#begin({ key, item, content: message.content, receipt });
+    // Its end was not heard of, because the connection was lost.
+    if (this.#ended.has(key)) this.#acknowledge(receipt);
+    // The same: its handler runs on, and ends what has come now.
+    else if (running) running.receipt = receipt;
+    else this.#begin({ key, item, content: message.content, receipt });
   }
 
   #begin(entry: Entry): void {
@@ -192,9 +189,7 @@ export class RabbitConsumer {
     if (cause)
       return this.#replace(entry, () => this.#host.bury(this.chan, { item: untouched, content }, cause, undefined));
     if (item.due > now)
-      return this.#replace(entry, () =>
-        this.#host.postpone(this.chan, { ...untouched, copy: item.copy + 1 }, content),
-      );
+      return this.#replace(entry, () => this.#host.postpone(this.chan, { ...untouched, copy: item.copy + 1 }, content));
     try {
       await this.#host.processItem({
         handle: () => this.#call(entry),
@@ -215,8 +210,7 @@ export class RabbitConsumer {
     this.#host.failed(this.chan, error, item);
     const failures = item.failures + 1;
     const outcome = outcomeOf(error, { deliveries: item.deliveries, fence: failures }, this.#options);
-    if ("dead" in outcome)
-      return this.#replace(entry, () => this.#host.bury(this.chan, entry, outcome.dead, error));
+    if ("dead" in outcome) return this.#replace(entry, () => this.#host.bury(this.chan, entry, outcome.dead, error));
     const next = {
       ...item,
       due: Date.now() + Math.round(outcome.retryMs),

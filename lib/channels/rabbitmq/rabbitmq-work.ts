@@ -1,4 +1,4 @@
-import type { ChannelModel, ConsumeMessage } from "amqplib";
+import type { ConsumeMessage } from "amqplib";
 import {
   type AdapterOptions,
   type Channel,
@@ -314,7 +314,18 @@ export class RabbitmqWorkAdapter extends ChannelAdapter implements WorkAdmin {
     const { id, position, published, key, deliveries } = item;
     const headers = this.deadLetterHeaders(chan, workMessageOf(item), cause, error, deliveries);
     // By the item's own id: the same death told twice is one letter to whoever reads it.
-    const letter = { id, position, published, key, headers, due: 0, deadline: null, deliveries: 0, failures: 0, copy: 0 };
+    const letter = {
+      id,
+      position,
+      published,
+      key,
+      headers,
+      due: 0,
+      deadline: null,
+      deliveries: 0,
+      failures: 0,
+      copy: 0,
+    };
     await this.#put(deadChannelOf(chan.name), [{ item: letter, content }]);
   }
 
