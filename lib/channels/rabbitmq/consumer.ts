@@ -27,6 +27,8 @@ export interface ConsumerHost {
   failed(chan: Channel, error: unknown, item: RabbitItem): void;
   troubled(chan: Channel, error: unknown): void;
   active(chan: Channel, position: number, begins: boolean): void;
+  /** This process hung: what comes now may be others' already. */
+  stalled(): boolean;
 }
 
 /** An item that was delivered. */
@@ -154,7 +156,7 @@ export class RabbitConsumer {
 
   #take(receipt: Receipt): void {
     // What comes after a stop goes back with the channel.
-    if (this.#stopped.signal.aborted || this.#channel !== receipt.channel) return;
+    if (this.#stopped.signal.aborted || this.#channel !== receipt.channel || this.#host.stalled()) return;
     const { message } = receipt;
     const item = this.#host.readable(this.chan, itemOf(message, Date.now()), message);
     const key = item.id === undefined ? `#${++this.#strangers}` : `${item.id}/${item.copy}`;

@@ -7,7 +7,7 @@ export interface LinkOptions extends BackOffOptions {
   url: string;
   /** What the broker shows the connection as. */
   name: string;
-  /** Seconds between two signs of life, where the URL does not say; a peer silent for two or three of them is gone. */
+  /** Seconds between two signs of life; a peer that is silent for two or three of them is gone. */
   heartbeatSeconds: number;
   connectTimeoutMs: number;
 }
@@ -62,7 +62,10 @@ export class AmqpLink {
   drop(reason: string): void {
     const connection = this.#connection;
     if (!connection) return;
+    this.#connection = undefined;
     this.#trouble = reason;
+    // At once: what still comes over it is void.
+    this.#events.down(reason);
     void hangUp(connection);
   }
 
@@ -79,7 +82,7 @@ export class AmqpLink {
     // Loaded here: who has no RabbitMQ loads nothing of it.
     const { connect } = await import("amqplib");
     const target = new URL(url);
-    if (!target.searchParams.has("heartbeat")) target.searchParams.set("heartbeat", String(heartbeatSeconds));
+    target.searchParams.set("heartbeat", String(heartbeatSeconds));
     return connect(target.href, {
       timeout: connectTimeoutMs,
       noDelay: true,

@@ -20,6 +20,7 @@ import { Depth } from "./depth.ts";
 import { deathOf, expirationOf, nextPosition, propertiesOf, type RabbitItem, workMessageOf } from "./item.ts";
 import { AmqpLink, type LinkEvents, type LinkOptions } from "./link.ts";
 import { Publisher } from "./publisher.ts";
+import { StallWatch } from "./stall.ts";
 import { Topology } from "./topology.ts";
 import { within } from "./within.ts";
 
@@ -69,9 +70,10 @@ export class RabbitmqWorkAdapter extends ChannelAdapter implements WorkAdmin {
 
   /** Without a broker that answers it starts all the same, and says so by `trouble`. @throws Error when it refuses us. */
   async connect(): Promise<void> {
+    const heartbeatSeconds = heartbeatOf(this.options);
     const publisher = this.openPublisher(this.options.confirmTimeoutMs ?? 30_000);
     const topology = new Topology((message, fields) => this.logger.warn(message, fields));
-    const publishing = this.#link("publisher", {
+    const publishing = this.#link("publisher", heartbeatSeconds, {
       up: async (connection) => {
         topology.up(connection);
         await publisher.up(connection, (reason) => publishing.drop(reason));
@@ -81,7 +83,7 @@ export class RabbitmqWorkAdapter extends ChannelAdapter implements WorkAdmin {
         publisher.down();
       },
     });
-    const consuming = this.#link("consumer", {
+    const consuming = this.#link("consumer", heartbeatSeconds, {
       up: async (connection) => {
         for (const consumer of this.#consumers.values()) void consumer.up(connection);
       },
@@ -89,7 +91,11 @@ export class RabbitmqWorkAdapter extends ChannelAdapter implements WorkAdmin {
         for (const consumer of this.#consumers.values()) consumer.down();
       },
     });
-    this.#session = { publisher, topology, publishing, consuming };
+    // The broker gives a peer up after two heartbeats at the earliest.
+    const stall = new StallWatch(heartbeatSeconds * 2000, (ms) =>
+      consuming.drop(`this process hung for ${Math.round(ms)} ms`),
+    );
+    this.#session = { publisher, topology, publishing, consuming, stall };
     try {
       await Promise.all([publishing.open(), consuming.open()]);
     } catch (error) {
@@ -108,6 +114,7 @@ export class RabbitmqWorkAdapter extends ChannelAdapter implements WorkAdmin {
     if (!session) return;
     await within(1000, "confirmations", session.publisher.settle()).catch(() => {});
     session.publisher.close();
+    session.stall.stop();
     await Promise.all([session.publishing.close(), session.consuming.close()]);
     this.#depths.clear();
   }
@@ -204,14 +211,13 @@ export class RabbitmqWorkAdapter extends ChannelAdapter implements WorkAdmin {
     item.done();
   }
 
-  #link(role: string, events: Omit<LinkEvents, "log">): AmqpLink {
-    const { url, leaseMs = 30_000, connectTimeoutMs = 5000 } = this.options;
+  #link(role: string, heartbeatSeconds: number, events: Omit<LinkEvents, "log">): AmqpLink {
+    const { url, connectTimeoutMs = 5000 } = this.options;
     return this.openLink(
       {
         url,
         name: `${this.broker.nodeID} ${role}`,
-        // The broker gives a peer up after two to three of them.
-        heartbeatSeconds: Math.max(1, Math.floor(leaseMs / 3000)),
+        heartbeatSeconds,
         connectTimeoutMs,
         retryMs: 100,
         retryMaxMs: 2000,
@@ -301,6 +307,7 @@ export class RabbitmqWorkAdapter extends ChannelAdapter implements WorkAdmin {
       },
       troubled: (chan, error) =>
         this.logger.error("The channel is in trouble; it is tried again.", { ...where(chan), error }),
+      stalled: () => this.#session?.stall.stalled ?? false,
       active: (chan, id, begins) => {
         if (!this.activeMessages.has(chan.id)) return;
         if (begins) this.addChannelActiveMessages(chan.id, [id]);
@@ -382,6 +389,13 @@ interface Session {
   /** Apart from consuming: a broker in need of memory or disk stops listening to those who publish, and only to them. */
   publishing: AmqpLink;
   consuming: AmqpLink;
+  stall: StallWatch;
+}
+
+/** The broker gives a peer up after two to three of them. What the URL says comes first. */
+function heartbeatOf({ url, leaseMs = 30_000 }: RabbitmqWorkOptions): number {
+  const asked = Number(new URL(url).searchParams.get("heartbeat"));
+  return asked >= 1 ? Math.floor(asked) : Math.max(1, Math.floor(leaseMs / 3000));
 }
 
 /** An engine that does not answer is away. */

@@ -151,8 +151,10 @@ async function depth(): Promise<number> {
 process.on("message", async (order: "stop" | "drain") => {
   stopping = true;
   await published;
+  const looks = options.rabbitmq ? 20 : 1;
   // What a queue takes back from a process that died is nowhere for a moment.
-  for (let empty = 0; order === "drain" && empty < 5; empty = (await depth()) === 0 ? empty + 1 : 0) await sleep(50);
+  for (let empty = 0; order === "drain" && empty < looks; empty = (await depth()) === 0 ? empty + 1 : 0)
+    await sleep(100);
   await broker.stop();
   process.exit(0);
 });
