@@ -6,7 +6,7 @@ import { within } from "./within.ts";
 /** A queue whose leader is away may take long to answer; what takes longer than this has to be tried again. */
 const ANSWER_MS = 15_000;
 /** How long a delay queue that wasn't there is taken for missing: another process may have made it. */
-const MISSING_MS = 30_000;
+const MISSING_MS = 600_000;
 
 const QUORUM = { "x-queue-type": "quorum" };
 /** Dead-lettering within the broker that loses nothing: the source keeps a message until its new queue has it. */
@@ -43,7 +43,6 @@ export class Topology {
     this.#connection = undefined;
     this.#channel = undefined;
     this.#declared.clear();
-    this.#missing.clear();
   }
 
   forget(queue: string): void {

@@ -105,7 +105,8 @@ export function wrongsOf({ ledger, dead, left }: Aftermath): string[] {
   const wrong = left === 0 ? [] : [`${left} items are left`];
   const accepted = ledger.filter(({ what }) => what === "acknowledged");
   // Of those that a killed publisher was not told of some are stored: they must end well, too.
-  const known = new Map([...accepted, ...ledger, ...dead.map(({ job }) => job)].map((job) => [nameOf(job), job]));
+  const stored = ledger.filter(({ what }) => what !== "refused");
+  const known = new Map([...accepted, ...stored, ...dead.map(({ job }) => job)].map((job) => [nameOf(job), job]));
   for (const [name, job] of known) {
     const expected = job.fate === "done" ? [] : [job.fate];
     const found = causes.get(name) ?? [];

@@ -31,6 +31,8 @@ export interface WorkerOptions {
   life: number;
   /** Publishes until it is told to stop. */
   publishes: boolean;
+  /** Pause between two rounds of publishing, milliseconds. @default none */
+  paceMs?: number;
   works: boolean;
   /** How long the handler works before its effect is there, milliseconds. */
   handlerMs: number;
@@ -120,7 +122,8 @@ const broker = await workingBroker(
 
 let stopping = false;
 async function publish(): Promise<void> {
-  for (let n = 1; !stopping; n++)
+  for (let n = 1; !stopping; n++) {
+    if (options.paceMs) await sleep(options.paceMs);
     await Promise.all(
       FATES.map(async (fate) => {
         const job: Job = { fate, life: options.life, n };
@@ -136,6 +139,7 @@ async function publish(): Promise<void> {
         }
       }),
     );
+  }
 }
 const published = options.publishes ? publish() : Promise.resolve();
 
@@ -150,7 +154,7 @@ async function depth(): Promise<number> {
 
 process.on("message", async (order: "stop" | "drain") => {
   stopping = true;
-  await published;
+  if (order === "drain") await published;
   const looks = options.rabbitmq ? 20 : 1;
   // What a queue takes back from a process that died is nowhere for a moment.
   for (let empty = 0; order === "drain" && empty < looks; empty = (await depth()) === 0 ? empty + 1 : 0)
