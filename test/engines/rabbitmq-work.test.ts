@@ -4,7 +4,7 @@ import { after, before } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Channel, WorkAdapter } from "../../lib/channels/base-adapter.ts";
 import type { DeadCause } from "../../lib/channels/dead-cause.ts";
-import type { Delivered } from "../../lib/channels/rabbitmq/consumer.ts";
+import type { Delivered } from "../../lib/channels/rabbitmq/consumer-host.ts";
 import { AmqpLink } from "../../lib/channels/rabbitmq/link.ts";
 import { RabbitmqWorkAdapter } from "../../lib/channels/rabbitmq/rabbitmq-work.ts";
 import { workChannelSuite } from "../ports/work-channel/suite.ts";

@@ -1,53 +1,17 @@
 import type { Channel as AmqpChannel, ChannelModel, ConsumeMessage } from "amqplib";
 import { backOff } from "../back-off.ts";
 import type { Channel } from "../base-adapter.ts";
-import type { DeadCause } from "../dead-cause.ts";
 import { ChannelPayloadError } from "../errors.ts";
-import { type OutcomeRules, outcomeOf, undeliverable } from "../work-outcome.ts";
+import { outcomeOf, undeliverable } from "../work-outcome.ts";
+import type { ConsumerHost, ConsumerOptions, Delivered } from "./consumer-host.ts";
 import { itemOf, type RabbitItem, workMessageOf } from "./item.ts";
 import { Recent } from "./recent.ts";
 import { within } from "./within.ts";
-
-export interface ConsumerOptions extends OutcomeRules {
-  /** Items in work at once: what the broker hands out without having been told of an end. */
-  maxInFlight: number;
-}
-
-/** What a consumer needs of its adapter. */
-export interface ConsumerHost {
-  /** Declares the channel's queues. */
-  ensure(channel: string): Promise<void>;
-  processItem(item: ItemInWork): Promise<void>;
-  /** Confirms a copy that waits until it is due, or its time is up. */
-  postpone(chan: Channel, item: RabbitItem, content: Buffer): Promise<void>;
-  /** Confirms a dead letter. */
-  bury(chan: Channel, item: Delivered, cause: DeadCause, error: unknown): Promise<void>;
-  /** Whoever takes dead letters is told by the queue's headers what no consumer had written. */
-  readable(chan: Channel, item: RabbitItem, message: ConsumeMessage): RabbitItem;
-  failed(chan: Channel, error: unknown, item: RabbitItem): void;
-  troubled(chan: Channel, error: unknown): void;
-  active(chan: Channel, position: number, begins: boolean): void;
-  /** This process hung: what comes now may be others' already. */
-  stalled(): boolean;
-}
-
-/** An item that was delivered. */
-export interface ItemInWork {
-  /** Runs the handler. @throws what the handler throws */
-  handle(): Promise<void>;
-  /** Ends the item. */
-  done(): void;
-}
 
 /** Where to say that an item is at its end: a number means something on the channel that delivered it only. */
 interface Receipt {
   channel: AmqpChannel;
   message: ConsumeMessage;
-}
-
-export interface Delivered {
-  item: RabbitItem;
-  content: Buffer;
 }
 
 interface Entry extends Delivered {

@@ -22,7 +22,7 @@ export interface LinkEvents {
 
 const CLOSE_MS = 1000;
 /** Codes of a broker that will refuse the next attempt as well: wrong password, no such virtual host. */
-const REFUSED = /ACCESS.REFUSED|NOT_ALLOWED/;
+const REFUSED = /ACCESS.REFUSED|NOT.ALLOWED/;
 
 /** One connection to RabbitMQ that comes back by itself until it is closed. */
 export class AmqpLink {

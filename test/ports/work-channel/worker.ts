@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Errors } from "moleculer";
 import type { WorkAdapter } from "../../../lib/channels/base-adapter.ts";
 import { isOutage } from "../../../lib/channels/errors.ts";
-import type { ItemInWork as RabbitInWork } from "../../../lib/channels/rabbitmq/consumer.ts";
+import type { ItemInWork as RabbitInWork } from "../../../lib/channels/rabbitmq/consumer-host.ts";
 import { Publisher } from "../../../lib/channels/rabbitmq/publisher.ts";
 import { RabbitmqWorkAdapter } from "../../../lib/channels/rabbitmq/rabbitmq-work.ts";
 import { SqliteWorkAdapter } from "../../../lib/channels/sqlite-work.ts";
