@@ -21,8 +21,10 @@ export interface LinkEvents {
 }
 
 const CLOSE_MS = 1000;
-/** Codes of a broker that will refuse the next attempt as well: wrong password, no such virtual host. */
-const REFUSED = /ACCESS.REFUSED|NOT.ALLOWED/;
+/** A broker that will refuse the next attempt as well: wrong password. */
+const REFUSED = /ACCESS.REFUSED/;
+/** All that amqplib tells of a virtual host that isn't there; of one that a crash has left down, too: it may come. */
+const NO_HOST = /^Expected ConnectionOpenOk/;
 
 /** One connection to RabbitMQ that comes back by itself until it is closed. */
 export class AmqpLink {
@@ -50,7 +52,7 @@ export class AmqpLink {
   /**
    * Resolves when the first attempt is over. A broker that is away is tried for again from then on.
    *
-   * @throws Error when the broker refuses the user or the virtual host.
+   * @throws Error when the broker refuses the user.
    */
   async open(): Promise<void> {
     const first = Promise.withResolvers<void>();
@@ -99,9 +101,11 @@ export class AmqpLink {
           first.resolve();
         });
       } catch (error) {
-        this.#trouble = (error as Error).message;
+        const { message } = error as Error;
+        this.#trouble = NO_HOST.test(message) ? "does not open the URL's virtual host" : message;
         // The reason of one outage is told once, not with each attempt.
-        if (failures === 0) this.#events.log("RabbitMQ cannot be reached; it is tried again.", { error });
+        if (failures === 0)
+          this.#events.log("RabbitMQ cannot be reached; it is tried again.", { reason: this.#trouble });
         if (REFUSED.test(this.#trouble)) first.reject(error as Error);
       }
       first.resolve();

@@ -83,7 +83,7 @@ export class RabbitSession {
     return this.#depths.keys();
   }
 
-  /** @throws Error when the broker refuses the user or the virtual host. */
+  /** @throws Error when the broker refuses the user. */
   async open(): Promise<void> {
     await Promise.all([this.#publishing.open(), this.consuming.open()]);
   }
