@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -29,6 +29,7 @@ const alive = (pid: number) => {
 
 /** Starts a RabbitMQ of its own: free loopback ports, its data in a folder that goes with it, ended by its pid. */
 export async function startRabbitMq(config = ""): Promise<RabbitMq> {
+  if (!existsSync(SERVER)) throw new Error(`no RabbitMQ at ${SERVER}: run .ci/engines-rabbitmq`);
   const dir = mkdtempSync(join(tmpdir(), "rabbitmq-"));
   const [port, dist, epmd] = [await freePort(), await freePort(), await freePort()];
   writeFileSync(join(dir, "plugins"), "[].\n");
