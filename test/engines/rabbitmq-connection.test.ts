@@ -142,6 +142,21 @@ test("the virtual host of the URL is the one that is used", async (t) => {
   assert.doesNotMatch(server.control("list_queues", "name"), /^vhost\./m);
 });
 
+test("while RabbitMQ is out of memory publishing waits and readiness says so; consumers end what they have, and all goes on by itself", async (t) => {
+  const go = Promise.withResolvers<void>();
+  const { adapter, broker, seen } = await start(t, { prefix: "alarm", handler: () => go.promise });
+  await broker.publish("jobs", { n: 1 });
+  server.control("set_vm_memory_high_watermark", "0");
+  const waits = broker.publish("jobs", { n: 2 });
+  await t.waitFor(() => assert.match(adapter.trouble ?? "", /RabbitMQ: takes no messages: /), WAIT);
+  go.resolve();
+  await t.waitFor(() => assert.ok(seen.includes(1)), WAIT);
+  server.control("set_vm_memory_high_watermark", "0.4");
+  await waits;
+  await connected(t, adapter);
+  await t.waitFor(() => assert.deepEqual(seen, [1, 2]), WAIT);
+});
+
 test("what somebody else published into the queue is handled, too; a queue declared otherwise is used as it is", async (t) => {
   const connection = await connect(server.url);
   t.after(() => connection.close());
