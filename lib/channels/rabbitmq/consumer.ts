@@ -205,6 +205,8 @@ export class RabbitConsumer {
   }
 
   #end(entry: Entry): void {
+    // A second acknowledgement would close the channel.
+    if (this.#ended.has(entry.key)) return;
     this.#ended.add(entry.key);
     this.#acknowledge(entry.receipt);
   }

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { WorkAdapter } from "../../../lib/channels/base-adapter.ts";
-import { kill } from "../facts-channel/worker-process.ts";
+import { kill, told } from "../facts-channel/worker-process.ts";
 import type { Job, WorkerOptions } from "./worker.ts";
 import { type Entry, readLedger, startWorker } from "./worker-process.ts";
 import { workingBroker } from "./working-broker.ts";
@@ -59,6 +59,8 @@ export async function livesAndDeaths(
   for (let life = 1; life <= KILLS; life++) {
     const child = await startWorker({ ...worker, life, publishes: true });
     await sleep(20 + Math.random() * 120);
+    // With something in work: what a build ends too early is lost then.
+    await told(child, "handling");
     await kill(child);
   }
   survivor.send("drain");
