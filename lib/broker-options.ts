@@ -1,8 +1,7 @@
-import { join } from "node:path";
 import type { BrokerOptions, Middleware } from "moleculer";
 import { factsAdapter } from "./channels/facts-adapter.ts";
 import { channelMiddlewares } from "./channels/middlewares.ts";
-import { SqliteWorkAdapter } from "./channels/sqlite-work.ts";
+import { workAdapter } from "./channels/work-adapter.ts";
 import type { Config } from "./config.ts";
 import { health } from "./health.ts";
 import { logFormatOf, StructuredLogger } from "./log/logger.ts";
@@ -17,18 +16,7 @@ import { settingsMiddleware } from "./service-settings.ts";
  */
 export function brokerOptions(config: Config, more: readonly Middleware[] = []): BrokerOptions {
   const facts = factsAdapter(config);
-  const work = new SqliteWorkAdapter({
-    file: join(config.DATA_DIR, "work.db"),
-    synchronous: config.SQLITE_SYNCHRONOUS,
-    pendingMax: config.CHANNEL_PENDING_MAX,
-    depthMax: config.WORK_DEPTH_MAX,
-    ...(config.WORK_TTL_SECONDS === 0 ? {} : { ttlMs: config.WORK_TTL_SECONDS * 1000 }),
-    leaseMs: config.WORK_LEASE_SECONDS * 1000,
-    maxRetries: config.WORK_DELIVERIES_MAX - 1,
-    maxInFlight: config.WORK_CONCURRENCY,
-    retryMs: config.WORK_RETRY_SECONDS * 1000,
-    retryMaxMs: config.WORK_RETRY_SECONDS_MAX * 1000,
-  });
+  const work = workAdapter(config);
   return {
     logger: new StructuredLogger({ level: config.LOG_LEVEL, format: logFormatOf(config) }),
     // Parameters are parsed by defineService.

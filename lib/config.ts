@@ -45,6 +45,12 @@ const brokers = z
 /** Variables that may hold a password: what is wrong with them is told without their value. */
 const SECRET = /^(KAFKA_BROKERS|OTEL_EXPORTER_OTLP_HEADERS)$|_URL$/;
 
+const rabbitmqUrl = z
+  .string()
+  .max(4096)
+  .regex(/^amqps?:\/\/[^/?#\s]+/, "must be amqp://… or amqps://…")
+  .refine(URL.canParse, "is no URL");
+
 const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
 
 /** Every variable the platform reads, with its limits and default. An empty environment is a complete one. */
@@ -135,6 +141,8 @@ const Variables = z.object({
   KAFKA_PARTITIONS: count(6, 1, 1000),
   /** Replicas of a topic that is created; 0 = the cluster's default. */
   KAFKA_REPLICAS: count(0, 0, 10),
+  /** RabbitMQ in the place of the embedded work channel: `amqp(s)://user:password@host:port/vhost`. */
+  RABBITMQ_URL: rabbitmqUrl.optional(),
   /** Items that a work channel, or its dead letters, hold at most; above it publishing is refused with 429. */
   WORK_DEPTH_MAX: count(100_000, 1, 100_000_000),
   /** Seconds that an item may wait for its delivery where its publisher sets no limit; 0 = for ever. */
@@ -175,7 +183,7 @@ const Variables = z.object({
 export type Config = Readonly<z.output<typeof Variables>>;
 
 /** Variables that later engines take; naming one today is an error rather than silence. */
-const NOT_YET = ["RABBITMQ_URL", "MQTT_URL", "TRANSPORTER", "ISSUER"];
+const NOT_YET = ["MQTT_URL", "TRANSPORTER", "ISSUER"];
 
 /**
  * Reads the environment once, at start-up.

@@ -69,6 +69,16 @@ export class ChannelCommitError extends EngineUnavailableError {
   }
 }
 
+/** 503: the broker has no queue of that name; it is made again with the next message. Nothing was stored. */
+export class ChannelUnroutableError extends EngineUnavailableError {
+  override name = "ChannelUnroutableError";
+  override readonly type = "CHANNEL_UNROUTABLE";
+
+  constructor(queue: string) {
+    super(`There is no queue '${queue}'.`);
+  }
+}
+
 /** 422: not what a channel can carry: not serializable, not JSON text, too large, or too many messages at once. */
 export class ChannelPayloadError extends Error {
   override name = "ChannelPayloadError";

@@ -220,7 +220,7 @@ function ignoreSuperseded(error: unknown): void {
 /** What a dead letter tells of an item that no handler refused. */
 export function undeliveredError(
   cause: DeadCause,
-  { deadline, deliveries }: WorkItem,
+  { deadline, deliveries }: Pick<WorkItem, "deadline" | "deliveries">,
 ): { message: string; type: string } {
   if (cause === "expired")
     return { message: `Its time was up at ${new Date(deadline ?? 0).toISOString()}.`, type: "ITEM_EXPIRED" };

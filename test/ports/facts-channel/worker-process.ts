@@ -25,16 +25,18 @@ export async function startWorker(options: Partial<WorkerOptions> & { dir: strin
 
 /** Resolves when the worker says it. @throws when it ends before. */
 export async function told(child: ChildProcess, what: "ready" | "handling"): Promise<void> {
-  const ended = new AbortController();
-  const exit = once(child, "exit", { signal: ended.signal }).then(([code]) => {
-    throw new Error(`the worker ended with ${code} before it said '${what}'`);
-  });
+  const said = Promise.withResolvers<void>();
+  // One listener: between two of `once` a word that came with another would be missed.
+  const listen = (word: unknown) => {
+    if (word === what) said.resolve();
+  };
+  const exited = (code: number | null) =>
+    said.reject(new Error(`the worker ended with ${code} before it said '${what}'`));
+  child.on("message", listen).once("exit", exited);
   try {
-    for (let word: unknown; word !== what; )
-      [word] = await Promise.race([once(child, "message", { signal: ended.signal }), exit]);
+    await said.promise;
   } finally {
-    exit.catch(() => {});
-    ended.abort();
+    child.off("message", listen).off("exit", exited);
   }
 }
 

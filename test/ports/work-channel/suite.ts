@@ -25,8 +25,11 @@ export interface WorkEngine {
   /** Leaves a connected adapter's engine no room for dead letters, until the function returned is called. */
   refuseDeadLetters?(adapter: WorkAdapter): () => void;
   /** Makes every commit of a connected adapter's engine fail, until the function returned is called. */
-  breakDown?(adapter: WorkAdapter): () => void;
+  breakDown?(adapter: WorkAdapter): Mend | Promise<Mend>;
 }
+
+/** Ends a break-down; resolves when the engine is back. */
+type Mend = () => void | Promise<void>;
 
 interface Numbered {
   n: number;
@@ -639,9 +642,9 @@ export function workChannelSuite(engine: WorkEngine): void {
         let attempts = 0;
         const { seen, worker } = noting({ handler: () => void attempts++ });
         const { adapter, send } = await start({ jobs: [worker] });
-        const mend = engine.breakDown?.(adapter);
+        const mend = await engine.breakDown?.(adapter);
         await assert.rejects(send([1]), { code: 503, type: "CHANNEL_COMMIT_FAILED" });
-        mend?.();
+        await mend?.();
         await send([2]);
         await done(t, seen, [2]);
         assert.equal(attempts, 1);

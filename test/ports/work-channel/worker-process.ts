@@ -24,7 +24,7 @@ export async function startWorker(options: Partial<WorkerOptions> & { dir: strin
 }
 
 export interface Entry extends Job {
-  what: "acknowledged" | "handling" | "handled";
+  what: "acknowledged" | "refused" | "handling" | "handled";
   pid: number;
 }
 

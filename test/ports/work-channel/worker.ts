@@ -1,9 +1,14 @@
 // A process of its own that publishes and works, to be killed. What it was promised and what it did stands in a ledger
 // file, which survives its death: `acknowledged FATE LIFE N`, `handling … PID` before an effect and `handled … PID` after.
 import { existsSync, openSync, writeSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Errors } from "moleculer";
+import type { WorkAdapter } from "../../../lib/channels/base-adapter.ts";
+import { isOutage } from "../../../lib/channels/errors.ts";
+import type { ItemInWork as RabbitInWork } from "../../../lib/channels/rabbitmq/consumer-host.ts";
+import { Publisher } from "../../../lib/channels/rabbitmq/publisher.ts";
+import { RabbitmqWorkAdapter } from "../../../lib/channels/rabbitmq/rabbitmq-work.ts";
 import { SqliteWorkAdapter } from "../../../lib/channels/sqlite-work.ts";
 import type { ItemInWork } from "../../../lib/channels/work-loop.ts";
 import { workingBroker } from "./working-broker.ts";
@@ -20,10 +25,14 @@ export interface Job {
 
 export interface WorkerOptions {
   dir: string;
+  /** URL of RabbitMQ, where that is the engine; else a file in the folder. */
+  rabbitmq?: string;
   /** Number of this life of the process. */
   life: number;
   /** Publishes until it is told to stop. */
   publishes: boolean;
+  /** Pause between two rounds of publishing, milliseconds. @default none */
+  paceMs?: number;
   works: boolean;
   /** How long the handler works before its effect is there, milliseconds. */
   handlerMs: number;
@@ -32,7 +41,7 @@ export interface WorkerOptions {
   /** A file that the handler waits for, blocking the whole process: it hangs, and holds no lock of the database. */
   hangsUntil?: string;
   /** A build broken on purpose, as a control: the checks must find what that loses. */
-  broken?: "acknowledges-early" | "no-renewal";
+  broken?: "acknowledges-early" | "no-renewal" | "no-confirms";
 }
 
 class AcknowledgesEarly extends SqliteWorkAdapter {
@@ -46,7 +55,48 @@ class NeverRenews extends SqliteWorkAdapter {
   protected override renewLeases(): void {}
 }
 
-const BUILDS = { "acknowledges-early": AcknowledgesEarly, "no-renewal": NeverRenews };
+class RabbitAcknowledgesEarly extends RabbitmqWorkAdapter {
+  protected override async processItem(item: RabbitInWork): Promise<void> {
+    item.done();
+    await item.handle();
+  }
+}
+
+/** Resolves when the message is written to the socket. */
+class RabbitWithoutConfirms extends RabbitmqWorkAdapter {
+  protected override openPublisher(confirmTimeoutMs: number): Publisher {
+    return new Unconfirmed(confirmTimeoutMs);
+  }
+}
+
+class Unconfirmed extends Publisher {
+  protected override send(...[channel, queue, content, properties, confirmed]: Parameters<Publisher["send"]>): void {
+    super.send(channel, queue, content, properties, () => {});
+    confirmed(null);
+  }
+}
+
+const FILE_BUILDS = {
+  sound: SqliteWorkAdapter,
+  "acknowledges-early": AcknowledgesEarly,
+  "no-renewal": NeverRenews,
+  "no-confirms": undefined,
+};
+const RABBIT_BUILDS = {
+  sound: RabbitmqWorkAdapter,
+  "acknowledges-early": RabbitAcknowledgesEarly,
+  "no-renewal": undefined,
+  "no-confirms": RabbitWithoutConfirms,
+};
+
+function adapterOf({ dir, rabbitmq, broken, leaseMs, deliveriesMax }: WorkerOptions): WorkAdapter {
+  const common = { leaseMs, maxRetries: deliveriesMax - 1, retryMs: 1, retryMaxMs: 10 };
+  const [Rabbit, File] = [RABBIT_BUILDS[broken ?? "sound"], FILE_BUILDS[broken ?? "sound"]];
+  if (rabbitmq && Rabbit)
+    return new Rabbit({ ...common, url: rabbitmq, prefix: basename(dir), channels: ["jobs", "other"] });
+  if (!rabbitmq && File) return new File({ ...common, file: join(dir, "work.db"), pollMs: 20, sweepMs: 50 });
+  throw new Error(`no such build: ${broken}`);
+}
 
 const options = JSON.parse(process.argv[2] ?? "{}") as WorkerOptions;
 const clock = new Int32Array(new SharedArrayBuffer(4));
@@ -64,15 +114,7 @@ async function handle(job: Job): Promise<void> {
   note("handled", job, process.pid);
 }
 
-const adapter = new (options.broken ? BUILDS[options.broken] : SqliteWorkAdapter)({
-  file: join(options.dir, "work.db"),
-  leaseMs: options.leaseMs,
-  maxRetries: options.deliveriesMax - 1,
-  pollMs: 20,
-  sweepMs: 50,
-  retryMs: 1,
-  retryMaxMs: 10,
-});
+const adapter = adapterOf(options);
 const broker = await workingBroker(
   adapter,
   options.works ? { jobs: [{ group: "workers", maxInFlight: 5, handler: handle }] } : {},
@@ -80,23 +122,43 @@ const broker = await workingBroker(
 
 let stopping = false;
 async function publish(): Promise<void> {
-  for (let n = 1; !stopping; n++)
+  for (let n = 1; !stopping; n++) {
+    if (options.paceMs) await sleep(options.paceMs);
     await Promise.all(
       FATES.map(async (fate) => {
         const job: Job = { fate, life: options.life, n };
         // Its delay is longer than its life.
-        await broker.publish("jobs", job, fate === "expired" ? { ttlMs: 20, delayMs: 3_600_000 } : {});
-        note("acknowledged", job);
+        try {
+          await broker.publish("jobs", job, fate === "expired" ? { ttlMs: 20, delayMs: 3_600_000 } : {});
+          note("acknowledged", job);
+        } catch (error) {
+          // Whether it is stored is not known then; any other error ends the process.
+          if (!isOutage(error)) throw error;
+          note("refused", job);
+          await sleep(20);
+        }
       }),
     );
+  }
 }
 const published = options.publishes ? publish() : Promise.resolve();
 
+async function depth(): Promise<number> {
+  try {
+    return (await broker.work.depths()).find(({ channel }) => channel === "jobs")?.depth ?? 0;
+  } catch (error) {
+    if (isOutage(error)) return 1;
+    throw error;
+  }
+}
+
 process.on("message", async (order: "stop" | "drain") => {
   stopping = true;
-  await published;
-  const depth = async () => (await broker.work.depths()).find(({ channel }) => channel === "jobs")?.depth ?? 0;
-  while (order === "drain" && (await depth()) > 0) await sleep(10);
+  if (order === "drain") await published;
+  const looks = options.rabbitmq ? 20 : 1;
+  // What a queue takes back from a process that died is nowhere for a moment.
+  for (let empty = 0; order === "drain" && empty < looks; empty = (await depth()) === 0 ? empty + 1 : 0)
+    await sleep(100);
   await broker.stop();
   process.exit(0);
 });

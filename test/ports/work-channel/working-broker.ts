@@ -38,6 +38,12 @@ export async function workingBroker(adapter: WorkAdapter, workers: Record<string
           },
         },
       } as ServiceSchema);
-  await broker.start();
+  try {
+    await broker.start();
+  } catch (error) {
+    // A connection that stays open would keep this process alive.
+    await adapter.disconnect();
+    throw error;
+  }
   return broker;
 }

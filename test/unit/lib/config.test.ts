@@ -49,6 +49,16 @@ test("other people's variables are left alone", () => {
   assert.equal(readConfig({ PATH: "/bin", HOME: "/", PORT: "1", npm_config_cache: "x" }).HTTP_PORT, 3000);
 });
 
+test("RABBITMQ_URL is an amqp or amqps URL; a wrong one is not repeated, because it may hold a password", () => {
+  for (const url of ["amqp://u:p@host:5672/vhost?heartbeat=5", "amqps://host"])
+    assert.equal(readConfig({ RABBITMQ_URL: url }).RABBITMQ_URL, url);
+  for (const url of ["http://u:secret@host", "amqp:", "u:secret@host"])
+    assert.throws(
+      () => readConfig({ RABBITMQ_URL: url }),
+      ({ message }: Error) => /RABBITMQ_URL: must be amqp/.test(message) && !message.includes("secret"),
+    );
+});
+
 test("an engine that this version lacks is refused rather than ignored", () => {
   assert.throws(() => readConfig({ MQTT_URL: "mqtt://127.0.0.1" }), /MQTT_URL/);
 });
