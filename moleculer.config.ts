@@ -2,6 +2,8 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { BrokerOptions, Middleware } from "moleculer";
 import { brokerOptions } from "./lib/broker-options.ts";
+import { serviceFiles } from "./lib/cluster/service-files.ts";
+import { nodeIdOf } from "./lib/cluster/transporter.ts";
 import { type Config, readConfig } from "./lib/config.ts";
 import { consoleSocket } from "./lib/console/socket.ts";
 import { holdDataDirectory } from "./lib/data-directory.ts";
@@ -21,7 +23,9 @@ function prepare(): Config {
   try {
     if (existsSync(".env")) process.loadEnvFile(".env");
     const config = readConfig(process.env);
-    holdDataDirectory(config.DATA_DIR);
+    holdDataDirectory(config.DATA_DIR, { nodeId: nodeIdOf(config) });
+    // The runner has its own idea of the variable, which is of files.
+    if (config.SERVICES) process.env["SERVICES"] = serviceFiles(config.SERVICES).join(",");
     return config;
   } catch (error) {
     return exitWith((error as Error).message);
@@ -43,9 +47,11 @@ async function replOptionsOf(argv: readonly string[]): Promise<BrokerOptions> {
 export default {
   ...options,
   ...(await replOptionsOf(process.argv)),
-  middlewares: [exitOnFailedStart, ...(options.middlewares ?? []), consoleSocket(config.DATA_DIR)].map((one) =>
-    exitingOnFailure(one as Middleware),
-  ),
+  middlewares: [
+    exitOnFailedStart,
+    ...(options.middlewares ?? []),
+    consoleSocket(config.DATA_DIR, nodeIdOf(config)),
+  ].map((one) => exitingOnFailure(one as Middleware)),
   started(broker) {
     if (config.INSECURE_LISTEN)
       broker.logger.warn("INSECURE_LISTEN: REST asks for no credential and may be reached from other machines.", {

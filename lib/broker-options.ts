@@ -3,6 +3,10 @@ import type { BrokerOptions, Middleware } from "moleculer";
 import { channelMiddlewares } from "./channels/middlewares.ts";
 import { SqliteFactsAdapter } from "./channels/sqlite-facts.ts";
 import { SqliteWorkAdapter } from "./channels/sqlite-work.ts";
+import { sharedEngines } from "./cluster/engines.ts";
+import { nodeMiddleware } from "./cluster/node-middleware.ts";
+import { remoteStreams } from "./cluster/streams.ts";
+import { transporterHealth, transporterOptions } from "./cluster/transporter.ts";
 import type { Config } from "./config.ts";
 import { health } from "./health.ts";
 import { logFormatOf, StructuredLogger } from "./log/logger.ts";
@@ -34,7 +38,11 @@ export function brokerOptions(config: Config, more: readonly Middleware[] = []):
     retryMs: config.WORK_RETRY_SECONDS * 1000,
     retryMaxMs: config.WORK_RETRY_SECONDS_MAX * 1000,
   });
+  const { transporter, ...cluster } = transporterOptions(config);
+  const others = transporter && { engines: sharedEngines(config), startedAt: Date.now() };
   return {
+    ...cluster,
+    ...(transporter ? { transporter, metadata: others } : {}),
     logger: new StructuredLogger({ level: config.LOG_LEVEL, format: logFormatOf(config) }),
     // Parameters are parsed by defineService.
     validator: false,
@@ -43,6 +51,7 @@ export function brokerOptions(config: Config, more: readonly Middleware[] = []):
     metrics: { enabled: true, reporter: [] },
     middlewares: [
       health,
+      ...(transporter && others ? [transporterHealth(transporter), remoteStreams, nodeMiddleware(others)] : []),
       settingsMiddleware(config),
       ...channelMiddlewares({ facts, work }),
       ...more,
