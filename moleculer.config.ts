@@ -24,7 +24,9 @@ function prepare(): Config {
     if (existsSync(".env")) process.loadEnvFile(".env");
     const config = readConfig(process.env);
     holdDataDirectory(config.DATA_DIR, { nodeId: nodeIdOf(config) });
-    // The runner has its own idea of the variable, which is of files.
+    // The runner would lay its own reading of these over what is made of them here.
+    delete process.env["TRANSPORTER"];
+    delete process.env["NAMESPACE"];
     if (config.SERVICES) process.env["SERVICES"] = serviceFiles(config.SERVICES).join(",");
     return config;
   } catch (error) {

@@ -60,17 +60,31 @@ export class TcpTransporter extends Transporters.TCP {
 
   override startTcpServer(): Promise<void> {
     // What others are told of this node: the machine's name need not lead to the address that is listened on.
-    const local = this.nodes.localNode as unknown as { id: string; hostname: string; ipList: string[] };
+    const local = this.nodes.localNode as unknown as { id: string; hostname: string; ipList: string[]; seq: number };
     const own = this.#nodes.get(local.id)?.host ?? (isWildcard(this.#host) ? undefined : this.#host);
     if (own !== undefined) {
       local.hostname = own;
       local.ipList = [own];
     }
+    // Of two pieces of news about a node the higher number holds: those of a process that was started again must be higher.
+    local.seq = Math.floor(Date.now() / 1000);
     return super.startTcpServer();
   }
 
   override getNodeAddress(node: { id: string }): string {
     return this.#nodes.get(node.id)?.host ?? super.getNodeAddress(node as never);
+  }
+
+  /** Moleculer leaves the news of a node to chance, one other node a second; here each is told at once. */
+  override publish(packet: Packet): Promise<void> {
+    if (packet.type !== "INFO" || packet.target) return super.publish(packet as never);
+    const { nodeID: id } = this.broker;
+    const others = (this.nodes.toArray() as { id: string }[]).filter((node) => node.id !== id);
+    const online = { [id]: [this.broker.getLocalNodeInfo()] };
+    const told = others.map((node) =>
+      super.publish({ type: "GOSSIP_RES", target: node.id, payload: { online } } as never),
+    );
+    return Promise.allSettled(told).then(() => {});
   }
 
   override send(topic: string, data: Buffer, meta: { packet: Packet }): Promise<void> {
