@@ -36,6 +36,8 @@ function prepare(): Config {
 
 const config = prepare();
 limitStop(config.STOP_TIMEOUT_SECONDS);
+// Services that have a certificate read it again; what runs beside them, or instead of them, must not end by it.
+if (config.TLS_CERT_FILE !== undefined) process.on("SIGHUP", () => {});
 if (process.env["npm_lifecycle_event"] !== undefined) stopWithParent();
 const options = brokerOptions(config, await optionalMiddlewares(config));
 

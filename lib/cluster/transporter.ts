@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import type { BrokerOptions, Middleware, ServiceBroker } from "moleculer";
 import type { Config } from "../config.ts";
 import type { HealthBroker } from "../health.ts";
+import { ErrorRegenerator } from "./error-regenerator.ts";
 import { NatsTransporter } from "./nats-transporter.ts";
 import { TcpTransporter } from "./tcp-transporter.ts";
 import { parseTransporter } from "./transporter-url.ts";
@@ -24,6 +25,7 @@ export function transporterOptions(config: Config): BrokerOptions & { transporte
     ...namespace,
     nodeID: nodeId,
     transporter: transporterOf(TRANSPORTER, nodeId, config),
+    errorRegenerator: new ErrorRegenerator(),
     heartbeatInterval: HEARTBEAT_SECONDS,
     heartbeatTimeout: config.NODE_TIMEOUT_SECONDS,
     requestTimeout: config.CALL_SECONDS_MAX * 1000,

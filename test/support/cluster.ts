@@ -87,11 +87,11 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
 }
 
 /** A process is ready before the others have heard of it. */
-async function allReady({ http, https }: Record<string, string>, ms: number, output: () => string): Promise<void> {
-  if (!http || https) return;
+async function allReady({ http }: Record<string, string>, ms: number, output: () => string): Promise<void> {
+  if (!http) return;
   let said = "";
   for (const deadline = Date.now() + ms; Date.now() < deadline; await sleep(50)) {
-    const response = await fetch(`${http}/health/ready`);
+    const response = await fetch(`${http}/health/ready`, { headers: { connection: "close" } });
     if (response.ok) return;
     said = await response.text();
   }
