@@ -1,6 +1,7 @@
 import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
+import { holdFile, isHeld } from "./file-lock.ts";
 
 export interface HoldOptions {
   /** The folder's contents are being replaced. */
@@ -32,13 +33,12 @@ export function holdDataDirectory(
   process.umask(0o077);
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
-    locks.push(lockOf(join(path, "lock"), nodeId === undefined ? "alone" : "shared"));
-    if (nodeId !== undefined) locks.push(lockOf(join(path, `lock-${nodeId}`), "alone"));
+    locks.push(holdFile(join(path, "lock"), nodeId === undefined ? "alone" : "shared"));
+    if (nodeId !== undefined) locks.push(holdFile(join(path, `lock-${nodeId}`), "alone"));
     writeFileSync(join(path, pidFileOf(nodeId)), `${process.pid}\n`);
   } catch (error) {
     give();
-    const { errcode, message } = error as { errcode?: number; message: string };
-    if (errcode !== SQLITE_BUSY) throw new DataDirectoryError(`DATA_DIR ${path} cannot be used: ${message}`);
+    if (!isHeld(error)) throw new DataDirectoryError(`DATA_DIR ${path} cannot be used: ${(error as Error).message}`);
     const name = locks.length > 0 ? `NODE_ID ${nodeId} in ` : "";
     throw new DataDirectoryError(
       `${name}DATA_DIR ${path} is in use by process ${holders(path, name ? nodeId : undefined)}`,
@@ -52,20 +52,6 @@ export function holdDataDirectory(
   return { release: give };
 }
 
-/** Holds a file of its own, alone or together with others. @throws SQLite's error where somebody else holds it */
-function lockOf(file: string, how: "alone" | "shared"): DatabaseSync {
-  const lock = new DatabaseSync(file);
-  try {
-    lock.exec("PRAGMA busy_timeout=0; PRAGMA journal_mode=DELETE");
-    // A transaction that has read holds SQLite's shared lock.
-    lock.exec(how === "alone" ? "BEGIN EXCLUSIVE" : "BEGIN; SELECT count(*) FROM sqlite_schema");
-    return lock;
-  } catch (error) {
-    lock.close();
-    throw error;
-  }
-}
-
 const pidFileOf = (nodeId: string | undefined) => (nodeId === undefined ? "pid" : `pid-${nodeId}`);
 
 /** In a data folder while its contents are being replaced by a backup's. */
@@ -73,8 +59,6 @@ export const RESTORING = "restoring";
 
 /** What nothing refers to is collected, and the lock with it. */
 const held = new Set<DatabaseSync>();
-
-const SQLITE_BUSY = 5;
 
 /** Whoever held the folder last, by what it wrote; of several, those whose process still lives. */
 function holders(path: string, nodeId?: string): string {

@@ -29,7 +29,7 @@ import { type ListedService, openapiDocument } from "./openapi-document.ts";
 import { rateLimit } from "./rate-limit.ts";
 import { unreadiness } from "./readiness.ts";
 import { identifyRequest } from "./request-id.ts";
-import { API_BASE, aliasesOf, OWN_ALIASES } from "./routes.ts";
+import { type AnnouncedAction, API_BASE, aliasesOf, announcedAliases, OWN_ALIASES } from "./routes.ts";
 import { SameOrigin } from "./same-origin.ts";
 
 interface Settings {
@@ -72,6 +72,10 @@ interface Gateway extends Omit<Service, "settings"> {
   metricsText?: () => string;
   origins: SameOrigin;
   waitSeconds(request: IncomingMessage): Promise<number | undefined>;
+  /** Routes of services that this gateway has no contract of. */
+  learnt: Record<string, string>;
+  addRoute(route: object): unknown;
+  learnRoutes(): void;
   parseJson(request: Request, response: Response, next: Next): void;
   fetchServicesWithActions(): Promise<ListedService[]>;
   generateSchema(): Promise<object>;
@@ -124,6 +128,7 @@ function endSpan(span: Span, { method, $alias }: Request, response: Response): v
   else span.end(response.statusCode >= 500 ? `status ${response.statusCode}` : undefined);
 }
 
+const ALIASES = aliasesOf(contracts);
 const common = {
   mappingPolicy: "restrict",
   mergeParams: false,
@@ -172,7 +177,7 @@ export default {
     logResponse: null,
     logRouteRegistration: null,
     routes: [
-      { path: API_BASE, aliases: aliasesOf(contracts), ...common },
+      { path: API_BASE, aliases: ALIASES, ...common },
       { path: "/", aliases: OWN_ALIASES, ...common },
     ],
     $secureSettings: ["routes", "openapi", "qsOptions"],
@@ -227,10 +232,21 @@ export default {
   events: {
     "$services.changed"(this: Gateway) {
       this.document = undefined;
+      this.learnRoutes();
     },
   },
 
   methods: {
+    /** A route that was announced once stays: while its service is away it is answered by 503. */
+    learnRoutes(this: Gateway) {
+      const actions = this.broker.registry.getActionList({ onlyAvailable: true, skipInternal: true });
+      const learnt = Object.entries(announcedAliases(actions as AnnouncedAction[], ALIASES));
+      const news = learnt.filter(([route]) => !Object.hasOwn(this.learnt, route));
+      if (news.length === 0) return;
+      Object.assign(this.learnt, Object.fromEntries(news));
+      this.addRoute({ path: API_BASE, aliases: { ...ALIASES, ...this.learnt }, ...common });
+    },
+
     /** Takes a request from the socket. */
     async handle(this: Gateway, request: Request, response: Response) {
       const requestId = identifyRequest(request);
@@ -320,6 +336,7 @@ export default {
 
   created(this: Gateway) {
     const { requestsMax, rateWindowSeconds, bodyBytesMax } = this.settings;
+    this.learnt = {};
     this.origins = new SameOrigin(this.settings.host);
     this.waitSeconds = rateLimit(requestsMax, rateWindowSeconds);
     this.parseJson = ApiGateway.bodyParser.json({
