@@ -75,16 +75,39 @@ export class TcpTransporter extends Transporters.TCP {
     return this.#nodes.get(node.id)?.host ?? super.getNodeAddress(node as never);
   }
 
+  override async connect(): Promise<void> {
+    await super.connect();
+    // The others of the list know all that this node does not.
+    const { id, seq } = this.nodes.localNode as unknown as { id: string; seq: number };
+    for (const node of this.#others())
+      this.sendGossipToRandomEndpoint({ online: { [id]: [seq, 0, 0] } }, [node as never]);
+  }
+
   /** Moleculer leaves the news of a node to chance, one other node a second; here each is told at once. */
   override publish(packet: Packet): Promise<void> {
     if (packet.type !== "INFO" || packet.target) return super.publish(packet as never);
-    const { nodeID: id } = this.broker;
-    const others = (this.nodes.toArray() as { id: string }[]).filter((node) => node.id !== id);
-    const online = { [id]: [this.broker.getLocalNodeInfo()] };
-    const told = others.map((node) =>
-      super.publish({ type: "GOSSIP_RES", target: node.id, payload: { online } } as never),
+    return this.#tell(this.#others());
+  }
+
+  /** Nodes that were just heard of have not heard of this one. */
+  override receive(type: string, message: Buffer, socket: Socket): Promise<void> | void {
+    if (type !== "GOSSIP_RES") return super.receive(type, message, socket);
+    const known = new Set(this.#others().flatMap(({ id, available }) => (available ? [id] : [])));
+    const received = super.receive(type, message, socket);
+    void this.#tell(this.#others().filter(({ id, available }) => available && !known.has(id)));
+    return received;
+  }
+
+  #others(): { id: string; available: boolean }[] {
+    const all = this.nodes.toArray() as { id: string; available: boolean; local: boolean }[];
+    return all.filter(({ local }) => !local);
+  }
+
+  async #tell(nodes: readonly { id: string }[]): Promise<void> {
+    const online = { [this.broker.nodeID]: [this.broker.getLocalNodeInfo()] };
+    await Promise.allSettled(
+      nodes.map(({ id: target }) => super.publish({ type: "GOSSIP_RES", target, payload: { online } } as never)),
     );
-    return Promise.allSettled(told).then(() => {});
   }
 
   override send(topic: string, data: Buffer, meta: { packet: Packet }): Promise<void> {
