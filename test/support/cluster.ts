@@ -20,6 +20,8 @@ export interface ClusterOptions extends Omit<ProcessOptions, "env"> {
   env?: Record<string, string>;
   /** @default PROCESSES */
   processes?: Readonly<Record<string, string>>;
+  /** Whether it is the whole platform, which can be ready. @default true */
+  wholly?: boolean;
   /** Where given, the cluster uses this server and leaves it running. */
   nats?: NatsServer;
 }
@@ -39,7 +41,16 @@ export interface Cluster {
 
 /** The product with each service in a process of its own, all on one DATA_DIR. Resolves when all of it is ready. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
-  const { shape, dataDir, env = {}, processes: wanted = PROCESSES, nats: given, readyMs = 60_000, ...rest } = options;
+  const {
+    shape,
+    dataDir,
+    env = {},
+    processes: wanted = PROCESSES,
+    nats: given,
+    readyMs = 60_000,
+    wholly = true,
+    ...rest
+  } = options;
   const own = shape === "nats" && !given ? await startNats() : undefined;
   const transporter =
     shape === "nats"
@@ -76,7 +87,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   }
   const urls = Object.assign({}, ...[...processes.values()].map((one) => one.urls)) as Record<string, string>;
   const output = () => outputs.map((one) => one()).join("");
-  await allReady(urls, readyMs, output);
+  if (wholly) await allReady(urls, readyMs, output);
   return {
     ...{ urls, processes, envOf, start, output, kill },
     get pids() {
