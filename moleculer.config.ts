@@ -23,11 +23,11 @@ function prepare(): Config {
   try {
     if (existsSync(".env")) process.loadEnvFile(".env");
     const config = readConfig(process.env);
-    holdDataDirectory(config.DATA_DIR, { nodeId: nodeIdOf(config) });
     // The runner would lay its own reading of these over what is made of them here.
     delete process.env["TRANSPORTER"];
     delete process.env["NAMESPACE"];
     if (config.SERVICES) process.env["SERVICES"] = serviceFiles(config.SERVICES).join(",");
+    holdDataDirectory(config.DATA_DIR, { nodeId: nodeIdOf(config) });
     return config;
   } catch (error) {
     return exitWith((error as Error).message);

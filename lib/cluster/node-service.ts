@@ -11,11 +11,12 @@ export const NODE_SERVICE = "$process";
 interface Node {
   id: string;
   local: boolean;
-  metadata?: { engines?: Engines; startedAt?: number };
+  metadata?: { engines?: Engines; startedAt?: number } | null;
 }
 type Process = Omit<Service, "broker"> & {
   broker: Service["broker"] & HealthBroker & StreamBroker;
   text?: () => string;
+  judge(node: Node): void;
 };
 
 /** What one process of the platform tells the others: how it is, its metrics, the streams that it offers. */
@@ -43,12 +44,17 @@ export const nodeService = (engines: Engines, startedAt: number): ServiceSchema 
     },
 
     events: {
-      /** Two processes whose stores are not the same are no platform: the one that came later leaves. */
       "$node.connected"(this: Process, ctx: Context<{ node: Node }>) {
-        const { id, metadata = {} } = ctx.params.node;
-        const conflict = conflictOf(engines, metadata.engines ?? {});
+        this.judge(ctx.params.node);
+      },
+    },
+
+    methods: {
+      /** Two processes whose stores are not the same are no platform: the one that came later leaves. */
+      judge(this: Process, { id, metadata }: Node) {
+        const { engines: others = {}, startedAt: theirs = 0 } = metadata ?? {};
+        const conflict = conflictOf(engines, others);
         if (conflict === undefined) return;
-        const { startedAt: theirs = 0 } = metadata;
         const later = startedAt === theirs ? this.broker.nodeID > id : startedAt > theirs;
         if (later)
           exitWith(
@@ -56,5 +62,11 @@ export const nodeService = (engines: Engines, startedAt: number): ServiceSchema 
           );
         this.logger.error("A process that is not of this platform came, and has to leave.", { node: id, conflict });
       },
+    },
+
+    /** Of those that were there before this service the event was missed. */
+    started(this: Process) {
+      const nodes = this.broker.registry.nodes as unknown as { toArray(): Node[] };
+      for (const node of nodes.toArray()) if (!node.local) this.judge(node);
     },
   }) as unknown as ServiceSchema;

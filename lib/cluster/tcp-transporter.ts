@@ -75,12 +75,12 @@ export class TcpTransporter extends Transporters.TCP {
     return this.#nodes.get(node.id)?.host ?? super.getNodeAddress(node as never);
   }
 
-  override async connect(): Promise<void> {
-    await super.connect();
-    // The others of the list know all that this node does not.
+  override onConnected(wasReconnect?: boolean): Promise<unknown> {
+    // The others of the list know all that this node does not; Moleculer waits a moment for such news.
     const { id, seq } = this.nodes.localNode as unknown as { id: string; seq: number };
     for (const node of this.#others())
       this.sendGossipToRandomEndpoint({ online: { [id]: [seq, 0, 0] } }, [node as never]);
+    return super.onConnected(wasReconnect);
   }
 
   /** Moleculer leaves the news of a node to chance, one other node a second; here each is told at once. */
