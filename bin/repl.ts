@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { nodeIdOf } from "../lib/cluster/transporter.ts";
 import { consoleSocketOf } from "../lib/console/socket-path.ts";
 import { exitWith } from "../lib/start-and-stop.ts";
 import { attach } from "./attach.ts";
@@ -31,8 +32,8 @@ function start(): void {
 }
 
 try {
-  const { DATA_DIR } = commandConfig();
-  const outcome = await attach(consoleSocketOf(DATA_DIR));
+  const config = commandConfig();
+  const outcome = await attach(consoleSocketOf(config.DATA_DIR, nodeIdOf(config)));
   if (outcome === "nobody") start();
   else process.exit(outcome === "done" ? 0 : 1);
 } catch (error) {

@@ -57,7 +57,8 @@ export async function backUp(options: BackupOptions): Promise<BackupManifest> {
 }
 
 /** What belongs to a running process only, and what SQLite keeps beside its files. */
-const PASSING = /^(pid|lock|restoring(\.part)?\/.*|.*\.(sock|probe|part)|.*-(wal|shm|journal)|.*\.user-[^/]*)$/;
+const PASSING =
+  /^((pid|lock)(-[^/]*)?|restoring(\.part)?\/.*|.*\.(sock|lock|probe|part)|.*-(wal|shm|journal)|.*\.user-[^/]*)$/;
 
 /** Names of the files that are worth keeping, relative to the folder. */
 export const dataFiles = (dataDir: string): string[] =>

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type KafkaBrokers, kafkaBrokers } from "./channels/kafka/kafka-brokers.ts";
+import { NODE_ID, parseTransporter } from "./cluster/transporter-url.ts";
 import { nearest } from "./edit-distance.ts";
 import { textOf } from "./log/redaction.ts";
 
@@ -50,6 +51,26 @@ const rabbitmqUrl = z
   .max(4096)
   .regex(/^amqps?:\/\/[^/?#\s]+/, "must be amqp://… or amqps://…")
   .refine(URL.canParse, "is no URL");
+/** Kept as it was given: what it says is parsed again where it is used. */
+const transporter = z
+  .string()
+  .max(4096)
+  .superRefine((text, ctx) => {
+    try {
+      parseTransporter(text);
+    } catch (error) {
+      ctx.addIssue({ code: "custom", message: (error as Error).message });
+    }
+  });
+const names = z
+  .string()
+  .max(4096)
+  .transform((text) =>
+    text
+      .split(",")
+      .map((name) => name.trim())
+      .filter(Boolean),
+  );
 
 const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
 
@@ -82,6 +103,26 @@ const Variables = z.object({
   MONGO_SELECTION_SECONDS: count(5, 1, 600),
   /** Connections to MongoDB of one process. */
   MONGO_POOL_MAX: count(20, 1, 1000),
+  /** How the processes of one platform reach each other; without it one process is all of it. */
+  TRANSPORTER: transporter.optional(),
+  TRANSPORTER_CA_FILE: z.string().min(1).max(4096).optional(),
+  TRANSPORTER_CERT_FILE: z.string().min(1).max(4096).optional(),
+  TRANSPORTER_KEY_FILE: z.string().min(1).max(4096).optional(),
+  /** Bytes of one message between processes over TCP; NATS has the server's own limit. */
+  TRANSPORTER_PACKET_BYTES_MAX: count(16_777_216, 65_536, 268_435_456),
+  /** Seconds without a sign of life after which a process counts as gone (NATS). */
+  NODE_TIMEOUT_SECONDS: count(5, 2, 300),
+  /** Seconds that a service waits for another one's answer. */
+  CALL_SECONDS_MAX: count(20, 1, 3600),
+  /** Keeps platforms apart that share a transporter. */
+  NAMESPACE: z
+    .string()
+    .regex(/^[\w-]{1,64}$/, "must have letters, digits, _ and - only")
+    .optional(),
+  /** Name of this process among the platform's. @default the machine's name */
+  NODE_ID: z.string().regex(NODE_ID, "must have letters, digits, _, - and . only").optional(),
+  /** The services of this process, by folder or file below services/; all of them where not given. */
+  SERVICES: names.optional(),
   /** FULL survives power loss; NORMAL the death of the process only. */
   SQLITE_SYNCHRONOUS: z.enum(["FULL", "NORMAL"]).default("FULL"),
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace"]).default("info"),
@@ -183,7 +224,7 @@ const Variables = z.object({
 export type Config = Readonly<z.output<typeof Variables>>;
 
 /** Variables that later engines take; naming one today is an error rather than silence. */
-const NOT_YET = ["MQTT_URL", "TRANSPORTER", "ISSUER"];
+const NOT_YET = ["MQTT_URL", "ISSUER"];
 
 /**
  * Reads the environment once, at start-up.
@@ -214,6 +255,11 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     problems.push(`HOST: ${host} is not loopback, and REST asks for no credential yet; INSECURE_LISTEN=1 allows it`);
   if ((given["TLS_CERT_FILE"] === undefined) !== (given["TLS_KEY_FILE"] === undefined))
     problems.push("TLS_CERT_FILE, TLS_KEY_FILE: one without the other");
+  for (const name of ["SERVICES", "NODE_ID"])
+    if (given[name] !== undefined && given["TRANSPORTER"] === undefined)
+      problems.push(`${name}: only with TRANSPORTER; without it one process is the whole platform`);
+  if ((given["TRANSPORTER_CERT_FILE"] === undefined) !== (given["TRANSPORTER_KEY_FILE"] === undefined))
+    problems.push("TRANSPORTER_CERT_FILE, TRANSPORTER_KEY_FILE: one without the other");
   if (problems.length > 0 || !parsed.success) throw new ConfigError(problems);
   return Object.freeze(parsed.data);
 }

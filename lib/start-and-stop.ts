@@ -45,26 +45,30 @@ export function exitWith(message: string): never {
 }
 
 /**
- * Prints `ready http://… mqtt://…` with every address that a service of this process listens on, and before it, for
- * people, what is where.
+ * Prints `ready http://… mqtt://…` with every address that a service of this process listens on, and nothing behind it
+ * where none does; before it, for people, what is where.
  */
 export function announceReady(broker: ServiceBroker, { dataDir, people }: { dataDir: string; people: boolean }): void {
   const urls = broker.services.flatMap((service) => (service as { listening?: string[] }).listening ?? []);
   const order = (url: string) => ["http:", "https:", "mqtt:", "mqtts:", "ws:", "wss:"].indexOf(new URL(url).protocol);
   urls.sort((a, b) => order(a) - order(b));
   if (people) {
-    const [http] = urls;
+    const http = urls.find((url) => url.startsWith("http"));
     const mqtt = urls.filter((url) => !url.startsWith("http"));
-    process.stdout.write(`
-Ganglion ${VERSION}
-  data   ${dataDir}
-  REST   ${http}  (described at ${http}/openapi.json, health at ${http}/health/ready)
-  MQTT   ${mqtt.join("  ")}
-
-`);
+    const rest = http && `${http}  (described at ${http}/openapi.json, health at ${http}/health/ready)`;
+    process.stdout.write(
+      [
+        `\nGanglion ${VERSION}`,
+        `  data   ${dataDir}`,
+        ...(rest ? [`  REST   ${rest}`] : []),
+        ...(mqtt.length > 0 ? [`  MQTT   ${mqtt.join("  ")}`] : []),
+        "\n",
+      ].join("\n"),
+    );
   }
   releaseStartMemory();
-  process.stdout.write(`ready ${urls.join(" ")}\n`);
+  process.stdout.write(`${["ready", ...urls].join(" ")}
+`);
 }
 
 /**

@@ -3,7 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { appendFileSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { requirements } from "./support/requirements.ts";
 
@@ -33,6 +33,10 @@ interface Totals {
   failed: number;
   skipped: number;
 }
+/** Why each of these says nothing of several processes. */
+const oneProcess = JSON.parse(readFileSync(new URL("./e2e/one-process.json", import.meta.url), "utf8")) as object;
+const isForOneProcess = (file: string) => Object.hasOwn(oneProcess, basename(file));
+
 const totalsFile = process.env["TEST_TOTALS"];
 
 if (process.argv.includes("--totals")) {
@@ -53,6 +57,13 @@ function print({ listed, passed, failed, skipped }: Totals): void {
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const names = process.argv.slice(2).length > 0 ? process.argv.slice(2) : ["default"];
+for (const name of names) {
+  // The end-to-end suite on several processes: its files without those that are about one process only.
+  const [, shape] = /^e2e-(tcp|nats)$/.exec(name) ?? [];
+  if (shape === undefined) continue;
+  process.env["E2E_SHAPE"] = shape;
+  suites[name] = globSync("test/e2e/**/*.test.ts", { cwd: root }).filter((file) => !isForOneProcess(file));
+}
 const patterns = names.flatMap((name) => suites[name] ?? [name]);
 const files = [...new Set(patterns.flatMap((pattern) => globSync(pattern, { cwd: root })))].sort();
 if (files.length === 0) {

@@ -1,11 +1,12 @@
 import { type Command, CommandError, type Session, wordsOf } from "./command.ts";
 import { dead } from "./dead.ts";
 import { devices } from "./devices.ts";
+import { health } from "./health.ts";
 import { replay } from "./replay.ts";
 import { tail } from "./tail.ts";
 
 /** What can be asked of a running platform; one line here and one file each. */
-export const commands: readonly Command[] = [devices, tail, dead, replay];
+export const commands: readonly Command[] = [devices, tail, dead, replay, health];
 
 /** Does what a line says. @throws CommandError; what an action throws. */
 export async function runLine(line: string, session: Session): Promise<void> {

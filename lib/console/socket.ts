@@ -20,8 +20,8 @@ const PRIVATE_UMASK = 0o177;
  * Takes commands on a socket in the data folder. Only the user that runs the platform may connect: the socket has mode
  * 0600. The commands themselves are loaded with the first connection.
  */
-export function consoleSocket(dataDir: string): Middleware {
-  const path = consoleSocketOf(dataDir);
+export function consoleSocket(dataDir: string, nodeId?: string): Middleware {
+  const path = consoleSocketOf(dataDir, nodeId);
   const clients = new Set<Socket>();
   let server: Server | undefined;
   return {
@@ -29,7 +29,7 @@ export function consoleSocket(dataDir: string): Middleware {
     async started(broker: ServiceBroker) {
       // Named pipes have no mode that would keep other users out.
       if (process.platform === "win32") return;
-      // The folder is held by this process: what is there is left from one that was killed.
+      // The folder, or the name in it, is held by this process: what is there is left from one that was killed.
       rmSync(path, { force: true });
       const listening = createServer((socket) => {
         clients.add(socket);

@@ -3,9 +3,12 @@ import { Readable } from "node:stream";
 import type { Context, Service, ServiceSchema } from "moleculer";
 import OpenApi from "moleculer-auto-openapi";
 import ApiGateway from "moleculer-web";
+import { askOthers } from "../../lib/cluster/other-processes.ts";
 import type { StreamType } from "../../lib/contract.ts";
 import type { HealthBroker } from "../../lib/health.ts";
+import { mergeMetrics } from "../../lib/merge-metrics.ts";
 import type { Meta } from "../../lib/meta.ts";
+import { METRICS_TYPE, metricsText } from "../../lib/metrics-text.ts";
 import { problemOf } from "../../lib/problem.ts";
 import type { TlsFiles } from "../../lib/tls-files.ts";
 import type { Span, Tracing, TracingBroker } from "../../lib/tracing/tracing.ts";
@@ -22,12 +25,11 @@ import {
   RateLimitedError,
 } from "./errors.ts";
 import { HttpListener } from "./http-listener.ts";
-import { METRICS_TYPE, metricsText } from "./metrics-text.ts";
 import { type ListedService, openapiDocument } from "./openapi-document.ts";
 import { rateLimit } from "./rate-limit.ts";
 import { unreadiness } from "./readiness.ts";
 import { identifyRequest } from "./request-id.ts";
-import { API_BASE, aliasesOf, OWN_ALIASES } from "./routes.ts";
+import { type AnnouncedAction, API_BASE, aliasesOf, announcedAliases, OWN_ALIASES } from "./routes.ts";
 import { SameOrigin } from "./same-origin.ts";
 
 interface Settings {
@@ -70,6 +72,10 @@ interface Gateway extends Omit<Service, "settings"> {
   metricsText?: () => string;
   origins: SameOrigin;
   waitSeconds(request: IncomingMessage): Promise<number | undefined>;
+  /** Routes of services that this gateway has no contract of. */
+  learnt: Record<string, string>;
+  addRoute(route: object): unknown;
+  learnRoutes(): void;
   parseJson(request: Request, response: Response, next: Next): void;
   fetchServicesWithActions(): Promise<ListedService[]>;
   generateSchema(): Promise<object>;
@@ -83,6 +89,8 @@ interface Gateway extends Omit<Service, "settings"> {
 const { started: _, ...collector } = OpenApi;
 
 const DRAIN_MS = 2000;
+/** When a caller may come again that was told that a part of the platform is away. */
+const RETRY_SECONDS = 2;
 /** Orchestrators ask often, and a platform that is too busy to answer them would be restarted. */
 const UNLIMITED = /^\/health\//;
 
@@ -120,6 +128,7 @@ function endSpan(span: Span, { method, $alias }: Request, response: Response): v
   else span.end(response.statusCode >= 500 ? `status ${response.statusCode}` : undefined);
 }
 
+const ALIASES = aliasesOf(contracts);
 const common = {
   mappingPolicy: "restrict",
   mergeParams: false,
@@ -168,7 +177,7 @@ export default {
     logResponse: null,
     logRouteRegistration: null,
     routes: [
-      { path: API_BASE, aliases: aliasesOf(contracts), ...common },
+      { path: API_BASE, aliases: ALIASES, ...common },
       { path: "/", aliases: OWN_ALIASES, ...common },
     ],
     $secureSettings: ["routes", "openapi", "qsOptions"],
@@ -187,22 +196,28 @@ export default {
 
     live: () => ({ status: "live" }),
 
-    ready(this: Gateway, ctx: Context<unknown, { $statusCode?: number }>) {
+    async ready(this: Gateway, ctx: Context<unknown, { $statusCode?: number }>) {
+      const others = await askOthers<string[]>(this.broker, "reasons");
       const services = this.broker.registry.getServiceList({ onlyAvailable: true, skipInternal: true });
       const running = new Set(services.map(({ name }: { name: string }) => name));
       const reasons = unreadiness(
         contracts.map(({ name }) => name),
         running,
-        (this.broker as unknown as HealthBroker).health.reasons(),
+        [
+          ...(this.broker as unknown as HealthBroker).health.reasons(),
+          ...others.flatMap(({ nodeId, told }) => told ?? `process ${nodeId} does not answer`),
+        ],
       );
       if (reasons.length === 0) return { status: "ready" };
       ctx.meta.$statusCode = 503;
       return { status: "not ready", reasons };
     },
 
-    metrics(this: Gateway, ctx: Context<unknown, { $responseType?: string }>) {
+    async metrics(this: Gateway, ctx: Context<unknown, { $responseType?: string }>) {
+      const others = await askOthers<string>(this.broker, "metrics");
       ctx.meta.$responseType = METRICS_TYPE;
-      return this.metricsText?.() ?? "";
+      const own = this.metricsText?.() ?? "";
+      return others.length === 0 ? own : mergeMetrics([own, ...others.map(({ told = "" }) => told)]);
     },
 
     openapi(this: Gateway) {
@@ -217,10 +232,21 @@ export default {
   events: {
     "$services.changed"(this: Gateway) {
       this.document = undefined;
+      this.learnRoutes();
     },
   },
 
   methods: {
+    /** A route that was announced once stays: while its service is away it is answered by 503. */
+    learnRoutes(this: Gateway) {
+      const actions = this.broker.registry.getActionList({ onlyAvailable: true, skipInternal: true });
+      const learnt = Object.entries(announcedAliases(actions as AnnouncedAction[], ALIASES));
+      const news = learnt.filter(([route]) => !Object.hasOwn(this.learnt, route));
+      if (news.length === 0) return;
+      Object.assign(this.learnt, Object.fromEntries(news));
+      this.addRoute({ path: API_BASE, aliases: { ...ALIASES, ...this.learnt }, ...common });
+    },
+
     /** Takes a request from the socket. */
     async handle(this: Gateway, request: Request, response: Response) {
       const requestId = identifyRequest(request);
@@ -293,6 +319,7 @@ export default {
       if (response.headersSent) return void response.destroy();
       // What is left of a body that is not taken would be read to its end.
       if (!request.complete) response.setHeader("Connection", "close");
+      if (problem.status === 503) response.setHeader("Retry-After", RETRY_SECONDS);
       const text = JSON.stringify({ ...problem, requestId });
       response.writeHead(problem.status, {
         "content-type": "application/problem+json",
@@ -309,13 +336,18 @@ export default {
 
   created(this: Gateway) {
     const { requestsMax, rateWindowSeconds, bodyBytesMax } = this.settings;
+    this.learnt = {};
     this.origins = new SameOrigin(this.settings.host);
     this.waitSeconds = rateLimit(requestsMax, rateWindowSeconds);
     this.parseJson = ApiGateway.bodyParser.json({
       limit: bodyBytesMax,
       strict: true,
     }) as unknown as Gateway["parseJson"];
-    if (this.broker.isMetricsEnabled()) this.metricsText = metricsText(this.broker.metrics);
+    if (this.broker.isMetricsEnabled()) {
+      const { metrics, nodeID, transit } = this.broker;
+      // Where there are other processes, their metrics are in the same text.
+      this.metricsText = metricsText(metrics, transit ? { node: nodeID } : {});
+    }
   },
 
   async opened(this: Gateway) {

@@ -6,6 +6,7 @@ export function unreadiness(
 ): string[] {
   return [
     ...expected.filter((name) => !running.has(name)).map((name) => `service ${name} is not running`),
-    ...troubles,
+    // Several processes may use one engine.
+    ...new Set(troubles),
   ];
 }

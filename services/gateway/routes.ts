@@ -12,8 +12,32 @@ export const OWN_ALIASES = {
   "GET /metrics": "gateway.metrics",
 };
 
+const ROUTE = /^(GET|POST|PUT|PATCH|DELETE) \//;
 /** A colon that begins no parameter, as in `/devices:batch`. */
 const INNER_COLON = /(?<!\/):/g;
+
+/** An action as a node announces it. */
+export interface AnnouncedAction {
+  name: string;
+  action?: { rest?: unknown; lines?: boolean; visibility?: string };
+}
+
+/** Routes of announced actions that the gateway has no contract of: those of services that were written later than it. */
+export const announcedAliases = (
+  actions: readonly AnnouncedAction[],
+  known: Readonly<Record<string, string>>,
+): Record<string, string> => {
+  const mine = new Set(Object.values(known).map((target) => target.replace(/^stream:/, "")));
+  return Object.fromEntries(
+    actions
+      .flatMap(({ name, action: { rest, lines, visibility } = {} }): [string, string][] =>
+        typeof rest === "string" && ROUTE.test(rest) && visibility === "published" && !mine.has(name)
+          ? [[rest.replace(INNER_COLON, "\\:"), `${lines ? "stream:" : ""}${name}`]]
+          : [],
+      )
+      .filter(([route]) => !Object.hasOwn(known, route)),
+  );
+};
 
 /** `{"GET /devices/:deviceId": "device-registry.get"}` of every action that has a route. */
 export const aliasesOf = (contracts: readonly ServiceContract[]): Record<string, string> =>

@@ -154,7 +154,8 @@ test("a restore is refused where a platform runs, and where the folder is not em
   for (const args of [[folder], [folder, "--force"]]) {
     const { code, stderr } = await restore(platform.dataDir, ...args);
     assert.equal(code, 1);
-    assert.match(stderr, new RegExp(`is in use by process ${platform.pid}\n$`));
+    for (const pid of platform.pids)
+      assert.match(stderr, new RegExp(`is in use by process (\\d+, )*${pid}(, \\d+)*\n$`));
   }
   await platform.stop();
   const refused = await restore(platform.dataDir, folder);

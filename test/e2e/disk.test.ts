@@ -177,7 +177,9 @@ test("a data folder that turns read-only: no PUBACK, not ready and why, REST wri
     env: { HTTP_RATE_LIMIT: "1000000" },
   });
   t.after(() => platform.kill());
-  const toggle = () => process.kill(platform.pid, "SIGUSR2");
+  const toggle = () => {
+    for (const pid of platform.pids) process.kill(pid, "SIGUSR2");
+  };
   await throughTrouble(t, platform, /read-only/, toggle, toggle);
 });
 

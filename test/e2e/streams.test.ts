@@ -34,9 +34,11 @@ before(async () => {
 });
 after(() => platform.stop());
 
-/** kB of memory that the platform's process holds. */
-function rss(): number {
-  const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${platform.pid}/status`, "utf8")) ?? [];
+/** kB of memory that the platform's processes hold. */
+const rss = () => platform.pids.map(rssOf).reduce((sum, one) => sum + one, 0);
+
+function rssOf(pid: number): number {
+  const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
   return Number(kilobytes);
 }
 

@@ -1,19 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
+import { startCluster } from "./cluster.ts";
+import { type Ended, startProcess } from "./product-process.ts";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
-const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: { start: string } };
-/** What `npm start` gives to Node. */
-export const START_ARGUMENTS: readonly string[] = scripts.start.replaceAll('"', "").split(" ").slice(1);
-const READY = /^ready ((?:\w+:\S+ ?)+)$/m;
-
-const FREE_PORTS = Object.fromEntries(
-  ["HTTP_PORT", "HTTPS_PORT", "MQTT_PORT", "MQTT_TLS_PORT", "MQTT_WS_PORT", "MQTT_WSS_PORT"].map((name) => [name, "0"]),
-);
+export { type Ended, START_ARGUMENTS } from "./product-process.ts";
 
 export interface PlatformOptions {
   /** Variables of the platform; ports are free ones, where not given. */
@@ -28,12 +19,7 @@ export interface PlatformOptions {
   stopMs?: number;
 }
 
-export interface Ended {
-  code: number | null;
-  signal: NodeJS.Signals | null;
-}
-
-/** The product as `npm start` runs it, in a process of its own. */
+/** The product as `npm start` runs it, in a process of its own; where `E2E_SHAPE` says so, in several. */
 export interface Platform {
   http: string;
   mqtt: string;
@@ -41,6 +27,8 @@ export interface Platform {
   /** URLs of the ready line by scheme, those with TLS too. */
   urls: Readonly<Record<string, string>>;
   pid: number;
+  /** Of every process. */
+  pids: readonly number[];
   dataDir: string;
   /** Variables that start the next one at the same addresses. */
   addresses: Record<"HTTP_PORT" | "MQTT_PORT" | "MQTT_WS_PORT", string>;
@@ -52,10 +40,8 @@ export interface Platform {
   stop(): Promise<Ended>;
 }
 
-const running = new Set<ChildProcess>();
 const folders: string[] = [];
 process.once("exit", () => {
-  for (const child of running) child.kill("SIGKILL");
   for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
 });
 
@@ -65,65 +51,27 @@ function temporaryFolder(): string {
   return folder;
 }
 
+const port = (url: string) => new URL(url).port;
+
+/** Variables that start the next platform at the same addresses. */
+export const addressesOf = ({ http = "", mqtt = "", ws = "" }: Readonly<Record<string, string>>) => ({
+  HTTP_PORT: port(http),
+  MQTT_PORT: port(mqtt),
+  MQTT_WS_PORT: port(ws),
+});
+
 /** @throws Error with the captured output when it ends before it is ready or is not ready in time. */
 export async function startPlatform(options: PlatformOptions = {}): Promise<Platform> {
-  const { env = {}, dataDir = temporaryFolder(), nodeOptions = [], readyMs = 20_000, stopMs = 10_000 } = options;
-  const child = spawn(process.execPath, [...nodeOptions, ...START_ARGUMENTS], {
-    cwd: root,
-    env: { ...process.env, ...FREE_PORTS, DATA_DIR: dataDir, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  running.add(child);
-  let stdout = "";
-  let all = "";
-  const ended = new Promise<Ended>((resolve) => {
-    child.once("close", (code, signal) => {
-      running.delete(child);
-      resolve({ code, signal });
-    });
-  });
-  const kill = (signal: NodeJS.Signals = "SIGKILL") => {
-    child.kill(signal);
-    return ended;
-  };
-  const failed = (why: string) => new Error(`the platform ${why}; it said:\n${all}`);
-  const ready = new Promise<RegExpExecArray>((resolve, reject) => {
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      all += text;
-      if (READY.test(stdout)) return;
-      stdout += text;
-      const line = READY.exec(stdout);
-      if (line) resolve(line);
-    });
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      all += text;
-    });
-    child.once("error", reject);
-    ended.then(({ code, signal }) => reject(failed(`ended (${signal ?? code}) before it was ready`)));
-  });
-  const late = new AbortController();
-  const tooLate = sleep(readyMs, undefined, { signal: late.signal }).then(async () => {
-    await kill();
-    throw failed(`was not ready within ${readyMs} ms`);
-  });
-  const [, line = ""] = await Promise.race([ready, tooLate]).finally(() => {
-    late.abort();
-    tooLate.catch(() => {});
-  });
-  const urls = Object.fromEntries(line.split(" ").map((url) => [url.slice(0, url.indexOf(":")), url]));
+  const { dataDir = temporaryFolder() } = options;
+  const shape = process.env["E2E_SHAPE"] ?? "single";
+  const { urls, pids, output, kill, stop } =
+    shape === "single" ? await single(dataDir, options) : await startCluster({ ...options, dataDir, shape });
   const { http = "", mqtt = "", ws = "" } = urls;
+  const [pid = 0] = pids;
+  return { ...{ http, mqtt, ws, urls, dataDir, pid, pids, output, kill, stop }, addresses: addressesOf(urls) };
+}
 
-  const port = (url: string) => new URL(url).port;
-  return {
-    ...{ http, mqtt, ws, urls, dataDir, kill },
-    pid: child.pid as number,
-    addresses: { HTTP_PORT: port(http), MQTT_PORT: port(mqtt), MQTT_WS_PORT: port(ws) },
-    output: () => all,
-    async stop() {
-      const cut = setTimeout(() => child.kill("SIGKILL"), stopMs);
-      const end = await kill("SIGTERM");
-      clearTimeout(cut);
-      return end;
-    },
-  };
+async function single(dataDir: string, { env = {}, ...options }: PlatformOptions) {
+  const one = await startProcess({ ...options, env: { DATA_DIR: dataDir, ...env } });
+  return { ...one, pids: [one.pid] };
 }

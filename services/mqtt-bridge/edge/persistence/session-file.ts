@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { EngineUnavailableError } from "../../../../lib/channels/errors.ts";
 import { DiskTrouble, rewriteHeader } from "../../../../lib/disk-trouble.ts";
+import { holdFile, isHeld } from "../../../../lib/file-lock.ts";
 import { migrate, type SqliteSchema } from "../../../../lib/sqlite-schema.ts";
 
 export interface SessionFileOptions {
@@ -83,6 +84,8 @@ export class SessionFile {
   readonly trouble: DiskTrouble;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
+  /** Sessions are held in memory as well: a second edge on the file would not see them. */
+  readonly #lock: DatabaseSync | undefined;
   #group: Group | undefined;
   #closed = false;
 
@@ -90,8 +93,11 @@ export class SessionFile {
   constructor({ file = ":memory:", synchronous = "FULL" }: SessionFileOptions) {
     try {
       if (file !== ":memory:") mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+      this.#lock = file === ":memory:" ? undefined : holdFile(`${file}.lock`, "alone");
       this.db = new DatabaseSync(file, { timeout: 2000 });
     } catch (cause) {
+      this.#lock?.close();
+      if (isHeld(cause)) throw new Error(`session file ${file} is in use by another edge`);
       throw new Error(`session file ${file} cannot be opened: ${(cause as Error).message}`, { cause });
     }
     try {
@@ -101,6 +107,7 @@ export class SessionFile {
       this.#commit = this.db.prepare("COMMIT");
     } catch (error) {
       this.db.close();
+      this.#lock?.close();
       throw error;
     }
     this.trouble = new DiskTrouble({
@@ -145,6 +152,7 @@ export class SessionFile {
     this.#closed = true;
     this.trouble.close();
     this.db.close();
+    this.#lock?.close();
   }
 
   #transaction(writes: readonly (() => void)[]): void {

@@ -4,6 +4,7 @@ import { type MetricRegistry, MetricReporters } from "moleculer";
 interface Reporter {
   init(registry: MetricRegistry): void;
   generatePrometheusResponse(): string;
+  defaultLabels: object;
 }
 const { Base, Prometheus } = MetricReporters as unknown as {
   Base: { prototype: Reporter };
@@ -16,10 +17,13 @@ const PRIVATE = ["os.user.**", "os.network.**", "os.hostname", "process.argument
 /**
  * The metrics of this process in Prometheus' text format (0.0.4). Moleculer's own reporter would open a port for them,
  * on every address of the machine.
+ *
+ * @param labels that every sample has.
  */
-export function metricsText(registry: MetricRegistry): () => string {
+export function metricsText(registry: MetricRegistry, labels: Record<string, string> = {}): () => string {
   const reporter = new Prometheus({ excludes: PRIVATE });
   Base.prototype.init.call(reporter, registry);
+  reporter.defaultLabels = labels;
   return () => reporter.generatePrometheusResponse();
 }
 
