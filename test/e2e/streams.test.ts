@@ -88,7 +88,8 @@ for (const [type, header] of [
     await others;
     assert.equal(lines - header, ROWS);
     assert.ok(highest - begun < 100 * MB, `from ${begun} to ${highest} kB`);
-    assert.ok(slowest < 1000, `another request took ${slowest} ms`);
+    // Far above any delay but a standstill: this process's own work counts, too.
+    assert.ok(slowest < 5000, `another request took ${slowest} ms`);
   });
 
 test("a reader that stops reading, and one that goes away, hold up neither memory nor others", async () => {
