@@ -121,25 +121,28 @@ test("a reading that its device type does not allow is answered 0x99 naming the 
     [0x99, "[1].temperature: is missing"],
   ]);
   await publish(untyped, { temperature: 1000 });
-  await t.waitFor(async () => {
-    assert.deepEqual(
-      (await rest.rejected()).map(({ deviceId, reason }) => [deviceId, reason]),
-      [
-        ["typed", "[1].temperature: is missing"],
-        ["typed", "temperature: must be <= 90"],
-      ],
-    );
-    assert.deepEqual(
-      (await rest.readings("typed")).map(({ values }) => values),
-      [{ temperature: 90 }],
-    );
-    assert.equal((await rest.readings("untyped")).length, 1);
-  });
+  await t.waitFor(
+    async () => {
+      assert.deepEqual(
+        (await rest.rejected()).map(({ deviceId, reason }) => [deviceId, reason]),
+        [
+          ["typed", "[1].temperature: is missing"],
+          ["typed", "temperature: must be <= 90"],
+        ],
+      );
+      assert.deepEqual(
+        (await rest.readings("typed")).map(({ values }) => values),
+        [{ temperature: 90 }],
+      );
+      assert.equal((await rest.readings("untyped")).length, 1);
+    },
+    { timeout: 10_000 },
+  );
 
   await rest.request("PUT", "/v1/device-types/boiler", typeOf(100));
-  await t.waitFor(() => publish(typed, { temperature: 95 }));
+  await t.waitFor(() => publish(typed, { temperature: 95 }), { timeout: 10_000 });
   await rest.request("PUT", "/v1/device-types/boiler", typeOf(80));
-  await t.waitFor(() => assert.rejects(publish(typed, { temperature: 85 }), refused));
+  await t.waitFor(() => assert.rejects(publish(typed, { temperature: 85 }), refused), { timeout: 10_000 });
   await Promise.all([typed.endAsync(), untyped.endAsync()]);
   await assert.rejects(rest.request("DELETE", "/v1/device-types/boiler"), /409 .*DEVICE_TYPE_IN_USE/);
   await rest.request("DELETE", "/v1/devices/typed");

@@ -18,11 +18,14 @@ test("a device is deleted with its readings and newest values where that is aske
   for (const id of ["kept", "deleted"]) {
     await rest.register(id);
     await rest.request("POST", `/v1/devices/${id}/readings`, { readings: [{ ts: BEGIN, values: { n: 1 } }] });
-    await t.waitFor(async () => {
-      assert.equal((await rest.readings(id)).length, 1);
-      const { metrics } = (await rest.request("GET", `/v1/devices/${id}/latest`)) as LatestValues;
-      assert.equal(metrics["n"]?.value, 1);
-    });
+    await t.waitFor(
+      async () => {
+        assert.equal((await rest.readings(id)).length, 1);
+        const { metrics } = (await rest.request("GET", `/v1/devices/${id}/latest`)) as LatestValues;
+        assert.equal(metrics["n"]?.value, 1);
+      },
+      { timeout: 10_000 },
+    );
   }
   await rest.request("DELETE", "/v1/devices/kept");
   await rest.request("DELETE", "/v1/devices/deleted?readings=delete");

@@ -21,9 +21,12 @@ for (const [synchronous, level] of Object.entries(LEVELS))
     });
     t.after(() => platform.stop());
     process.kill(platform.pid, "SIGUSR2");
-    await t.waitFor(() => {
-      const found = JSON.parse(readFileSync(file, "utf8")) as [file: string, level: number][];
-      assert.deepEqual([...new Set(found.map(([name]) => name))].sort(), FILES);
-      for (const [name, its] of found) assert.equal(its, level, name);
-    });
+    await t.waitFor(
+      () => {
+        const found = JSON.parse(readFileSync(file, "utf8")) as [file: string, level: number][];
+        assert.deepEqual([...new Set(found.map(([name]) => name))].sort(), FILES);
+        for (const [name, its] of found) assert.equal(its, level, name);
+      },
+      { timeout: 10_000 },
+    );
   });

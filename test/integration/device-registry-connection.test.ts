@@ -32,19 +32,22 @@ test("what edges see of a device is its connection and reported status", async (
   await publish("d", { sessionEpoch: 2, ...connected });
   await publish("d", { sessionEpoch: 1, kind: "disconnected", reason: "taken-over" });
   await publish("d", { sessionEpoch: 2, kind: "heartbeat" });
-  await t.waitFor(async () =>
-    assert.partialDeepStrictEqual(await get("d"), {
-      connection: { sessionEpoch: 2, connected: true, keepAliveSeconds: 60, protocol: "mqtt" },
-      reportedStatus: { status: { "fw.version": "1.2", $raw: [1] } },
-      status: "active",
-    }),
+  await t.waitFor(
+    async () =>
+      assert.partialDeepStrictEqual(await get("d"), {
+        connection: { sessionEpoch: 2, connected: true, keepAliveSeconds: 60, protocol: "mqtt" },
+        reportedStatus: { status: { "fw.version": "1.2", $raw: [1] } },
+        status: "active",
+      }),
+    { timeout: 10_000 },
   );
   const listed = (await call("device-registry.list", {})).items.find(({ id }) => id === "d");
   assert.equal(listed?.connection?.connected, true);
   assert.equal(listed?.reportedStatus, undefined);
   await publish("d", { sessionEpoch: 2, kind: "disconnected", reason: "client" });
-  await t.waitFor(async () =>
-    assert.partialDeepStrictEqual((await get("d")).connection, { connected: false, reason: "client" }),
+  await t.waitFor(
+    async () => assert.partialDeepStrictEqual((await get("d")).connection, { connected: false, reason: "client" }),
+    { timeout: 10_000 },
   );
 });
 
@@ -56,7 +59,9 @@ test("devices are listed by whether they are connected now; silence counts as no
   await publish("c-off", { sessionEpoch: 1, ...connected });
   await publish("c-off", { sessionEpoch: 1, kind: "disconnected", reason: "network" });
   await publish("c-silent", { sessionEpoch: 1, ...connected }, (Date.now() - 92_000) * 1000);
-  await t.waitFor(async () => assert.equal((await get("c-silent")).connection?.reason, "keep-alive"));
+  await t.waitFor(async () => assert.equal((await get("c-silent")).connection?.reason, "keep-alive"), {
+    timeout: 10_000,
+  });
   assert.deepEqual(await ids("true"), ["c-on"]);
   assert.deepEqual(await ids("false"), ["c-never", "c-off", "c-silent"]);
 });
@@ -68,14 +73,14 @@ test("events of unknown devices and of other tenants' change nothing and hold no
   await publish("known", { sessionEpoch: 5, ...connected });
   await device("last", 1);
   await publish("last", { sessionEpoch: 1, ...connected });
-  await t.waitFor(async () => assert.equal((await get("last")).connection?.connected, true));
+  await t.waitFor(async () => assert.equal((await get("last")).connection?.connected, true), { timeout: 10_000 });
   assert.equal((await get("known")).connection, undefined);
 });
 
 test("a change of a device keeps its connection", async (t) => {
   await device("kept", 1);
   await publish("kept", { sessionEpoch: 1, ...connected });
-  await t.waitFor(async () => assert.ok((await get("kept")).connection));
+  await t.waitFor(async () => assert.ok((await get("kept")).connection), { timeout: 10_000 });
   const changed = await call("device-registry.update", { deviceId: "kept", name: "Kept" });
   assert.equal(changed.connection?.connected, true);
 });
@@ -100,7 +105,7 @@ test("a deletion that was cut off is invisible, and finished at the next start",
   await broker.destroyService("device-registry");
   broker.createService(deviceRegistry);
   await broker.waitForServices("device-registry");
-  await t.waitFor(async () => assert.equal(await raw.findOne({ _id: "default/cut" }), null));
+  await t.waitFor(async () => assert.equal(await raw.findOne({ _id: "default/cut" }), null), { timeout: 10_000 });
   assert.equal(await documents.collection("device-configs").countDocuments(), 0);
   await call("device-registry.get", { deviceId: "cut" }, as("acme"));
   await documents.close();
@@ -120,7 +125,7 @@ test("a deletion with its readings waits for them, is finished by the next sweep
   await broker.destroyService("device-registry");
   broker.createService(deviceRegistry);
   await broker.waitForServices("device-registry");
-  await t.waitFor(async () => assert.equal(await raw.findOne({ _id: "default/without" }), null));
+  await t.waitFor(async () => assert.equal(await raw.findOne({ _id: "default/without" }), null), { timeout: 10_000 });
   assert.ok(await raw.findOne({ _id: "default/with" }));
 
   broker.createService({

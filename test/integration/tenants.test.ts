@@ -38,7 +38,9 @@ test("two devices of one id in two tenants are apart: credentials, connections, 
     const { items } = await call("telemetry.readings", { deviceId: "twin" }, as(tenant));
     return items.map((item) => ("values" in item ? item.values["n"] : undefined)).sort();
   };
-  await t.waitFor(async () => assert.deepEqual([await read("default"), await read("acme")], [[1, 3], [2]]));
+  await t.waitFor(async () => assert.deepEqual([await read("default"), await read("acme")], [[1, 3], [2]]), {
+    timeout: 10_000,
+  });
   assert.ok(ours.connected && theirs.connected, "neither took the other's connection over");
   await Promise.all([ours.endAsync(), theirs.endAsync()]);
 });

@@ -84,9 +84,9 @@ test("a client that crashes for good is replaced by another one, and stop ends a
   const clients = new Clients();
   const seen: unknown[] = [];
   const { consumer, troubles } = consumerOf(clients, async (one) => void seen.push(one));
-  await t.waitFor(() => assert.ok(clients.made[0]?.eachBatch));
+  await t.waitFor(() => assert.ok(clients.made[0]?.eachBatch), { timeout: 10_000 });
   clients.made[0]?.emit("CRASH", { error: new Error("not aware of this member"), restart: false });
-  await t.waitFor(() => assert.ok(clients.made[1]?.eachBatch));
+  await t.waitFor(() => assert.ok(clients.made[1]?.eachBatch), { timeout: 10_000 });
   assert.ok(clients.made[0]?.disconnected);
   assert.match(String(troubles[0]), /not aware of this member/);
   const committed: string[] = [];
@@ -101,14 +101,14 @@ test("a crash awaits the handler that runs: a partition is never in two handlers
   const clients = new Clients();
   const go = Promise.withResolvers<void>();
   const { consumer } = consumerOf(clients, () => go.promise);
-  await t.waitFor(() => assert.ok(clients.made[0]?.eachBatch));
+  await t.waitFor(() => assert.ok(clients.made[0]?.eachBatch), { timeout: 10_000 });
   const taken = clients.made[0]?.eachBatch?.(payload([]));
   clients.made[0]?.emit("CRASH", { error: new Error("crash") });
   await new Promise((resolve) => setTimeout(resolve, 100));
   assert.equal(clients.made.length, 1);
   go.resolve();
   await taken;
-  await t.waitFor(() => assert.equal(clients.made.length, 2));
+  await t.waitFor(() => assert.equal(clients.made.length, 2), { timeout: 10_000 });
   consumer.stop();
   await consumer.ended;
 });
@@ -117,7 +117,7 @@ test("a commit that fails is tried again without another delivery; one that the 
   const clients = new Clients();
   const seen: unknown[] = [];
   const { consumer } = consumerOf(clients, async (one) => void seen.push(one));
-  await t.waitFor(() => assert.ok(clients.made[0]?.eachBatch));
+  await t.waitFor(() => assert.ok(clients.made[0]?.eachBatch), { timeout: 10_000 });
   const eachBatch = clients.made[0]?.eachBatch as (payload: EachBatchPayload) => Promise<void>;
   const committed: string[] = [];
   let failures = 3;

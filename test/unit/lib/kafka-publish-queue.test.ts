@@ -51,7 +51,7 @@ test("what a turn publishes travels at once; one request is outstanding, and wha
     return all(batch);
   });
   const first = [1, 2, 3].map((n) => publish(n, "k"));
-  await t.waitFor(() => assert.deepEqual(sent, [[1, 2, 3]]));
+  await t.waitFor(() => assert.deepEqual(sent, [[1, 2, 3]]), { timeout: 10_000 });
   const second = [4, 5].map((n) => publish(n, "k"));
   // Were it sent at once, it would be by now; the counter in the answer says so whenever it is.
   await new Promise((resolve) => setTimeout(resolve, 20));
