@@ -26,6 +26,11 @@ export interface TelemetryReceived {
   /** When the edge had the message, microseconds since 1970. */
   receivedAt: number;
   readings: TelemetryReading[];
+  /**
+   * Not a device's message but a deletion of its readings, `from` included and `to` excluded, microseconds since 1970:
+   * on the channel, so that what it had before goes too, wherever a consumer is. `readings` is empty then.
+   */
+  deleted?: { from?: number; to?: number };
 }
 
 export interface TelemetryReading {

@@ -82,7 +82,15 @@ export default defineService(telemetry, {
 
     async deleteReadings(ctx) {
       const { deviceId, ...range } = ctx.params;
-      const deleted = await this.readings.delete({ tenantId: tenantOf(ctx), deviceId, ...rangeOf(range) });
+      const tenantId = tenantOf(ctx);
+      const { from, to } = rangeOf(range);
+      const deleted = await this.readings.delete({ tenantId, deviceId, from, to });
+      // What consumers have not read yet goes when they come to it.
+      const fact = {
+        ...{ tenantId, deviceId, messageId: `deletion.${randomUUID()}`, receivedAt: Date.now() * 1000, readings: [] },
+        deleted: { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) },
+      };
+      await this.broker.publish("telemetry.received", fact, { key: `${tenantId}/${deviceId}` });
       // Also where nothing was deleted: a former call may have come only this far.
       await ctx.call("telemetry-latest.forget", { deviceId, ...range });
       return { deleted };

@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { after, before, type TestContext, test } from "node:test";
+import type { ChannelBroker } from "../../lib/channels/middlewares.ts";
 import deviceRegistry from "../../services/device-registry/device-registry.service.ts";
 import latest from "../../services/telemetry/consumers/latest.service.ts";
 import store from "../../services/telemetry/consumers/store.service.ts";
 import telemetry from "../../services/telemetry/telemetry.service.ts";
 import { as, startBroker } from "../support/broker.ts";
 
-const { call, stop } = await startBroker([deviceRegistry, store, latest, telemetry], { METRICS_PER_DEVICE_MAX: "300" });
+const { broker, call, lag, stop } = await startBroker([deviceRegistry, store, latest, telemetry], {
+  METRICS_PER_DEVICE_MAX: "300",
+});
 after(stop);
 before(async () => {
   for (const tenant of ["default", "acme"])
@@ -164,6 +167,50 @@ test("deleting a range deletes and counts it, the latest values follow, and anot
   assert.deepEqual([await stored("deleted"), await latestOf("deleted")], [[], {}]);
   assert.equal((await stored("deleted", "acme")).length, 3);
   assert.equal((await latestOf("deleted", "acme"))["n"]?.value, 3);
+});
+
+test("a deletion takes what was accepted before it, stored or not, and leaves what came after it", async (t) => {
+  await call("device-registry.register", { id: "racing" });
+  const at = (n: number) => new Date(Date.UTC(2026, 0, 1) + n * 1000).toISOString();
+  for (let round = 0; round < 20; round++) {
+    const [before, kept, after] = [3 * round, 3 * round + 1, 3 * round + 2];
+    const first = Array.from({ length: 50 }, (_, n) => ({ ts: at(before), values: { n, before }, id: n }));
+    await write("racing", [...first, { ts: at(kept), values: { kept } }]);
+    // The consumers have some of it, all of it, or nothing.
+    if (round % 3 > 0) await new Promise((resolve) => setTimeout(resolve, 20 * (round % 3)));
+    await call("telemetry.deleteReadings", { deviceId: "racing", from: at(before), to: at(kept) });
+    await write("racing", [{ ts: at(before), values: { after } }]);
+  }
+  await eventually(t, async () => {
+    for (const group of ["store", "latest"]) assert.equal(await lag("telemetry.received", group), 0);
+  });
+  assert.deepEqual(
+    await stored("racing"),
+    Array.from({ length: 20 }, (_, round) => [
+      [at(3 * round), { after: 3 * round + 2 }],
+      [at(3 * round + 1), { kept: 3 * round + 1 }],
+    ]).flat(),
+  );
+  assert.deepEqual(await latestOf("racing"), {
+    after: { ts: at(57), value: 59 },
+    kept: { ts: at(58), value: 58 },
+  });
+});
+
+test("what deletes again on a replay leaves what came after the deletion", async (t) => {
+  await call("device-registry.register", { id: "replayed" });
+  const ts = "2026-02-01T00:00:00.000Z";
+  await write("replayed", [{ ts, values: { before: 1 } }]);
+  await call("telemetry.deleteReadings", { deviceId: "replayed" });
+  await write("replayed", [{ ts, values: { after: 1 } }]);
+  const facts = (broker as unknown as ChannelBroker).facts;
+  await eventually(t, async () => assert.equal((await stored("replayed")).length, 1));
+  for (const group of ["store", "latest"]) await facts.seek("telemetry.received", group, { position: 0 });
+  await eventually(t, async () => {
+    for (const group of ["store", "latest"]) assert.equal(await lag("telemetry.received", group), 0);
+  });
+  assert.deepEqual(await stored("replayed"), [[ts, { after: 1 }]]);
+  assert.deepEqual(await latestOf("replayed"), { after: { ts, value: 1 } });
 });
 
 test("a deletion with a range that is none is refused, naming the field; of an unknown device it deletes nothing", async () => {

@@ -8,6 +8,7 @@ import type { LatestMetrics } from "../latest/latest-values.ts";
 import { openLatestStore } from "../latest/open.ts";
 import { type ReadingStoreSettings, readingStore } from "../reading-store/reading-store.mixin.ts";
 import { rangeOf } from "../readings-query.ts";
+import { inOrder } from "./in-order.ts";
 
 interface Settings extends Partial<ReadingStoreSettings> {
   latestFile: string;
@@ -65,7 +66,10 @@ export default defineService(telemetryLatest, {
       group: "latest",
       batch: { size: BATCH },
       async handler({ params: batch }) {
-        await this.latest.merge(batch);
+        await inOrder(batch, {
+          write: (messages) => this.latest.merge(messages),
+          remove: (range) => this.latest.forget(range),
+        });
         if (batch.length < BATCH) await sleep(PACE_MS);
       },
     },

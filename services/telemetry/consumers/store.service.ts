@@ -1,6 +1,9 @@
+import { instantOf } from "../../../lib/instant.ts";
 import { defineService } from "../../../lib/service.ts";
 import { telemetryStore } from "../../../schemas/telemetry.ts";
 import { readingStore } from "../reading-store/reading-store.mixin.ts";
+import type { DeviceRange } from "../reading-store/reading-store.ts";
+import { inOrder } from "./in-order.ts";
 import { rejectionOf } from "./refused-reading.ts";
 
 const STORED = "telemetry.store.stored";
@@ -30,20 +33,39 @@ export default defineService(telemetryStore, {
   channels: {
     "telemetry.received": {
       group: "store",
-      async handler({ params: batch }) {
-        const { stored, duplicates, refused } = await this.readings.write(batch);
-        await Promise.all(
-          refused.map((one) => {
-            const rejected = rejectionOf(one);
-            return this.broker.publish("telemetry.rejected", rejected, {
-              key: `${rejected.tenantId}/${rejected.deviceId}`,
-            });
-          }),
-        );
-        this.broker.metrics.increment(STORED, {}, stored);
-        this.broker.metrics.increment(DUPLICATES, {}, duplicates);
-        this.broker.metrics.increment(REFUSED, {}, refused.length);
+      handler({ params: batch }) {
+        return inOrder(batch, {
+          write: async (messages) => {
+            const { stored, duplicates, refused } = await this.readings.write(messages);
+            await Promise.all(
+              refused.map((one) => {
+                const rejected = rejectionOf(one);
+                return this.broker.publish("telemetry.rejected", rejected, {
+                  key: `${rejected.tenantId}/${rejected.deviceId}`,
+                });
+              }),
+            );
+            this.broker.metrics.increment(STORED, {}, stored);
+            this.broker.metrics.increment(DUPLICATES, {}, duplicates);
+            this.broker.metrics.increment(REFUSED, {}, refused.length);
+          },
+          remove: async (range) => {
+            await this.readings.delete(range);
+            // It may have been here already, and have looked at what is deleted only now. Where it is away it comes yet.
+            await this.broker
+              .call("telemetry-latest.forget", paramsOf(range), { meta: { tenantId: range.tenantId } })
+              .catch((error: unknown) =>
+                this.logger.warn("Newest values may be of deleted readings.", { deviceId: range.deviceId, error }),
+              );
+          },
+        });
       },
     },
   },
+});
+
+const paramsOf = ({ deviceId, from, to }: DeviceRange) => ({
+  deviceId,
+  ...(from === undefined ? {} : { from: instantOf(from) }),
+  ...(to === undefined ? {} : { to: instantOf(to) }),
 });
