@@ -76,7 +76,7 @@ for (const host of ["127.0.0.1", "127.8.8.8", "::1", "localhost"]) {
 
 test("a password in a URL is not told where the URL is refused", () => {
   const refused = {
-    message: /^invalid environment: MONGO_URL: must be mongodb.* \(is "mongo:\/\/\[redacted\]@host"\)$/,
+    message: "invalid environment: MONGO_URL: must be mongodb://… or mongodb+srv://…",
   };
   assert.throws(() => readConfig({ MONGO_URL: "mongo://me:s3cret@host" }), refused);
 });
