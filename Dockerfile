@@ -22,4 +22,4 @@ USER node
 VOLUME /data
 EXPOSE 3000 1883 8083
 HEALTHCHECK --interval=5s --start-period=60s CMD ["node", "bin/health.ts"]
-CMD ["node", "--max-semi-space-size=16", "--import", "./lib/compile-cache.js", "node_modules/moleculer/bin/moleculer-runner.mjs", "-c", "moleculer.config.ts", "services/**/*.service.ts"]
+CMD ["node", "--max-semi-space-size=16", "--expose-gc", "--import", "./lib/compile-cache.js", "node_modules/moleculer/bin/moleculer-runner.mjs", "-c", "moleculer.config.ts", "services/**/*.service.ts"]

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import type { ComposeService } from "./compose-file.ts";
 import type { LocalPlace } from "./local-place.ts";
@@ -12,9 +13,16 @@ export interface LocalProgram {
   env: Record<string, string>;
   /** The port that says that it is ready, where the file's own health check needs a program of the image. */
   port?: number;
+  /** Where the program that serves writes its pid, where what is started is only a script around it. */
+  pidFile?: string;
+  /** What is run when it has ended, because it leaves something behind. */
+  afterwards?: [file: string, ...args: string[]];
   /** What is to be said of it beside its name. */
   note?: string;
 }
+
+/** Where `.ci/engines` puts what no package of the system has. */
+const CACHE = process.env["ENGINES_CACHE"] ?? join(homedir(), ".cache/ganglion-engines");
 
 type Image = (service: ComposeService, place: LocalPlace) => LocalProgram;
 
@@ -29,7 +37,7 @@ export const images: Readonly<Record<string, Image>> = {
   "apache/kafka": kafka,
   rabbitmq,
   mongo: (_, { ports, folder }) => ({
-    file: "secantusd-py",
+    file: process.env["SECANTUS"] ?? join(CACHE, "secantus/bin/secantusd-py"),
     args: ["--port", String(ports.get(27017)), "--storage-path", folder("/data/db")],
     env: {},
     port: Number(ports.get(27017)),
@@ -63,10 +71,10 @@ function ganglion({ environment }: ComposeService, { ports, here }: LocalPlace):
   return { file: process.execPath, args, env: { ...Object.fromEntries(moved), ...Object.fromEntries(variables) } };
 }
 
-/** `KAFKA_LOG_DIRS` is the property `log.dirs`; the jars are those of KAFKA_LIBS. */
+/** `KAFKA_LOG_DIRS` is the property `log.dirs`; the jars are those that .ci/engines brings. */
 function kafka({ environment }: ComposeService, { ports, here, folder }: LocalPlace): LocalProgram {
-  const libs = process.env["KAFKA_LIBS"];
-  if (!libs) throw new Error("KAFKA_LIBS must name the folder of Kafka's jars");
+  const libs = process.env["KAFKA_HOME"] ?? join(CACHE, "kafka");
+  if (!existsSync(libs)) throw new Error(`${libs} must have Kafka's jars; KAFKA_HOME says where else`);
   const logs = folder("/var/lib/kafka/data");
   const properties = Object.entries(environment).map(
     ([name, value]) =>
@@ -109,5 +117,9 @@ function rabbitmq({ environment }: ComposeService, { ports, folder }: LocalPlace
     RABBITMQ_PID_FILE: join(home, "pid"),
     ERL_CRASH_DUMP: join(home, "crash.dump"),
   };
-  return { file: "/usr/lib/rabbitmq/bin/rabbitmq-server", args: [], env, port };
+  return {
+    ...{ file: "/usr/lib/rabbitmq/bin/rabbitmq-server", args: [], env, port, pidFile: env.RABBITMQ_PID_FILE },
+    // Erlang's port mapper outlives the server.
+    afterwards: ["epmd", "-port", env.ERL_EPMD_PORT, "-kill"],
+  };
 }

@@ -1,6 +1,6 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { createWriteStream } from "node:fs";
+import { createWriteStream, existsSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ComposeService, durationMs } from "./compose-file.ts";
@@ -21,7 +21,12 @@ export class LocalService {
     this.#service = service;
     this.#program = program;
     this.#place = place;
-    this.#child = spawn(program.file, program.args, { env: this.#env(), stdio: ["ignore", "pipe", "pipe"] });
+    this.#child = spawn(program.file, program.args, {
+      env: this.#env(),
+      stdio: ["ignore", "pipe", "pipe"],
+      // What a terminal sends on Ctrl-C is for whoever ends all of them in order.
+      detached: true,
+    });
     this.pid = this.#child.pid;
     const log = createWriteStream(logFile, { flags: "a" });
     this.#child.stdout?.pipe(log, { end: false });
@@ -52,10 +57,18 @@ export class LocalService {
   async stop(graceMs: number): Promise<void> {
     if (this.ended) return;
     const gone = once(this.#child, "exit");
-    this.#child.kill("SIGTERM");
-    const cut = setTimeout(() => this.#child.kill("SIGKILL"), graceMs);
+    this.#signal("SIGTERM");
+    const cut = setTimeout(() => this.#signal("SIGKILL"), graceMs);
     await gone;
     clearTimeout(cut);
+    const [file, ...args] = this.#program.afterwards ?? [];
+    if (file !== undefined) spawnSync(file, args, { env: this.#env(), stdio: "ignore" });
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    const { pidFile } = this.#program;
+    if (pidFile !== undefined && existsSync(pidFile)) process.kill(Number(readFileSync(pidFile, "utf8")), signal);
+    else this.#child.kill(signal);
   }
 
   async #check([kind, ...words]: readonly string[], timeoutMs: number): Promise<boolean> {

@@ -15,6 +15,7 @@ import { without } from "../../bin/cluster/subset.ts";
 import { allServiceFiles, serviceFiles } from "../../lib/cluster/service-files.ts";
 import { readConfig } from "../../lib/config.ts";
 import { buildByHand, dockerfileSteps } from "../support/dockerfile.ts";
+import { START_ARGUMENTS } from "../support/product-process.ts";
 import { restClient } from "../support/rest.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -152,7 +153,8 @@ test("the Dockerfile's steps, done one by one in an empty folder, make a platfor
   const dataDir = join(image, String(env["DATA_DIR"]));
   const { PATH } = process.env;
   const variables = { ...env, PATH, DATA_DIR: dataDir, HTTP_PORT: "0", MQTT_PORT: "0", MQTT_WS_PORT: "0" };
-  const [, ...args] = command;
+  const [node, ...args] = command;
+  assert.deepEqual([node, ...args], ["node", ...START_ARGUMENTS], "what npm start runs");
   const child = spawn(process.execPath, args, { cwd, env: variables, stdio: ["ignore", "pipe", "pipe"] });
   t.after(() => child.kill("SIGKILL"));
   let said = "";

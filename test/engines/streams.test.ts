@@ -8,8 +8,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Context, Errors, type ServiceSchema } from "moleculer";
 import type { StreamBroker } from "../../lib/cluster/streams.ts";
 import { startBroker } from "../support/broker.ts";
-import { freePort } from "../support/engines/free-port.ts";
 import { type NatsServer, startNats } from "../support/engines/nats.ts";
+import { freePort } from "../support/engines/process.ts";
 
 const WAIT = { timeout: 20_000, interval: 20 };
 const CHUNK = 65_536;

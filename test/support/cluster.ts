@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort } from "./engines/free-port.ts";
 import { type NatsServer, startNats } from "./engines/nats.ts";
+import { freePort } from "./engines/process.ts";
 import { type Ended, type ProcessOptions, type ProductProcess, startProcess } from "./product-process.ts";
 
 /** Each line a process: its name, and what `SERVICES` says there. */
