@@ -44,7 +44,7 @@ const brokers = z
   });
 
 /** Variables that may hold a password: what is wrong with them is told without their value. */
-const SECRET = /^(KAFKA_BROKERS|OTEL_EXPORTER_OTLP_HEADERS)$|_URL$/;
+const SECRET = /^(KAFKA_BROKERS|TRANSPORTER|OTEL_EXPORTER_OTLP_HEADERS)$|_URL$/;
 
 const rabbitmqUrl = z
   .string()

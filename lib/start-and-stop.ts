@@ -67,8 +67,7 @@ export function announceReady(broker: ServiceBroker, { dataDir, people }: { data
     );
   }
   releaseStartMemory();
-  process.stdout.write(`${["ready", ...urls].join(" ")}
-`);
+  process.stdout.write(`${["ready", ...urls].join(" ")}\n`);
 }
 
 /**
