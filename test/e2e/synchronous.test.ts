@@ -20,10 +20,12 @@ for (const [synchronous, level] of Object.entries(LEVELS))
       env: { SQLITE_SYNCHRONOUS: synchronous, SYNCHRONOUS_FILE: file },
     });
     t.after(() => platform.stop());
-    process.kill(platform.pid, "SIGUSR2");
+    for (const pid of platform.pids) process.kill(pid, "SIGUSR2");
     await t.waitFor(
       () => {
-        const found = JSON.parse(readFileSync(file, "utf8")) as [file: string, level: number][];
+        const found = platform.pids.flatMap(
+          (pid) => JSON.parse(readFileSync(`${file}.${pid}`, "utf8")) as [file: string, level: number][],
+        );
         assert.deepEqual([...new Set(found.map(([name]) => name))].sort(), FILES);
         for (const [name, its] of found) assert.equal(its, level, name);
       },

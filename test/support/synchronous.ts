@@ -1,5 +1,5 @@
 // Loaded into the platform's process by --import: at SIGUSR2 it tells what each SQLite connection that may write has for
-// `PRAGMA synchronous`, as one line of JSON in the file that SYNCHRONOUS_FILE names.
+// `PRAGMA synchronous`, as one line of JSON in the file that SYNCHRONOUS_FILE and the process name.
 import { writeFileSync } from "node:fs";
 import { createRequire, syncBuiltinESMExports } from "node:module";
 import { basename } from "node:path";
@@ -22,5 +22,5 @@ process.on("SIGUSR2", () => {
   const found = [...open]
     .filter(([, database]) => database.isOpen)
     .map(([file, database]) => [file, Number(database.prepare("PRAGMA synchronous").get()?.["synchronous"])]);
-  writeFileSync(String(process.env["SYNCHRONOUS_FILE"]), JSON.stringify(found));
+  writeFileSync(`${process.env["SYNCHRONOUS_FILE"]}.${process.pid}`, JSON.stringify(found));
 });
