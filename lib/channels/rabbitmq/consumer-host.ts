@@ -3,6 +3,7 @@ import type { Channel } from "../base-adapter.ts";
 import type { DeadCause } from "../dead-cause.ts";
 import type { OutcomeRules } from "../work-outcome.ts";
 import type { RabbitItem } from "./item.ts";
+import type { QueueLook } from "./topology.ts";
 
 export interface ConsumerOptions extends OutcomeRules {
   /** Items in work at once: what the broker hands out without having been told of an end. */
@@ -13,6 +14,8 @@ export interface ConsumerOptions extends OutcomeRules {
 export interface ConsumerHost {
   /** Declares the channel's queues. */
   ensure(channel: string): Promise<void>;
+  /** What the channel's queue tells; undefined where it is gone. */
+  look(channel: string): Promise<QueueLook | undefined>;
   processItem(item: ItemInWork): Promise<void>;
   /** Confirms a copy that waits until it is due, or its time is up. */
   postpone(chan: Channel, item: RabbitItem, content: Buffer): Promise<void>;

@@ -1,10 +1,10 @@
 import type { Channel as AmqpChannel, ChannelModel, ConsumeMessage } from "amqplib";
 import { backOff } from "../back-off.ts";
 import type { Channel } from "../base-adapter.ts";
-import { ChannelPayloadError } from "../errors.ts";
 import { outcomeOf, undeliverable } from "../work-outcome.ts";
 import type { ConsumerHost, ConsumerOptions, Delivered } from "./consumer-host.ts";
-import { itemOf, type RabbitItem, workMessageOf } from "./item.ts";
+import { Doubts } from "./doubts.ts";
+import { itemOf, payloadOf, workMessageOf } from "./item.ts";
 import { Recent } from "./recent.ts";
 import { within } from "./within.ts";
 
@@ -20,6 +20,8 @@ interface Entry extends Delivered {
 }
 
 const ANSWER_MS = 15_000;
+/** How often a consumer looks whether its queue still knows of it. */
+const WATCH_MS = 5000;
 /** Ends that are remembered: the broker brings an item again when it has not heard of its end. */
 const ENDED_MAX = 10_000;
 
@@ -37,11 +39,15 @@ export class RabbitConsumer {
   readonly #works = new Set<Promise<void>>();
   readonly #ended = new Recent(ENDED_MAX);
   #strangers = 0;
+  #taken = 0;
+  readonly #doubts = new Doubts();
+  readonly #watching: NodeJS.Timeout;
 
   constructor(host: ConsumerHost, chan: Channel, options: ConsumerOptions) {
     this.#host = host;
     this.chan = chan;
     this.#options = options;
+    this.#watching = setInterval(() => void this.#watch(), WATCH_MS).unref();
   }
 
   /** Items that this consumer has in work. */
@@ -64,9 +70,15 @@ export class RabbitConsumer {
     this.#channel = undefined;
   }
 
+  /** Begins again on another channel. */
+  reopen(): void {
+    this.#channel?.close().catch(() => {});
+  }
+
   /** Handlers that run may end, and their items with them; nothing new begins. Settles when none runs. */
   async stop(): Promise<void> {
     this.#stopped.abort();
+    clearInterval(this.#watching);
     const channel = this.#channel;
     if (channel && this.#tag) await within(1000, "cancel", channel.cancel(this.#tag)).catch(() => {});
     await Promise.all(this.#works);
@@ -118,9 +130,18 @@ export class RabbitConsumer {
     }
   }
 
+  async #watch(): Promise<void> {
+    const channel = this.#channel;
+    if (!channel) return;
+    // Who cannot be asked is away, and the connection will tell.
+    const look = await this.#host.look(this.chan.name).catch(() => ({ consumers: 1, ready: 0 }));
+    if (channel === this.#channel && this.#doubts.isForgotten(look, this.#works.size, this.#taken)) this.reopen();
+  }
+
   #take(receipt: Receipt): void {
     // What comes after a stop goes back with the channel.
     if (this.#stopped.signal.aborted || this.#channel !== receipt.channel || this.#host.stalled()) return;
+    this.#taken++;
     const { message } = receipt;
     const item = this.#host.readable(this.chan, itemOf(message, Date.now()), message);
     const key = item.id === undefined ? `#${++this.#strangers}` : `${item.id}/${item.copy}`;
@@ -219,14 +240,5 @@ export class RabbitConsumer {
     } catch {
       // It is about to tell that it is closed.
     }
-  }
-}
-
-function payloadOf(text: string, { position }: RabbitItem): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // Without its cause, which would carry the payload into the log.
-    throw new ChannelPayloadError(`Item ${position} is not JSON.`);
   }
 }

@@ -121,3 +121,13 @@ export function deathOf(
     at: new Date(Number.isFinite(seconds) ? seconds * 1000 : Date.now()),
   };
 }
+
+/** @throws ChannelPayloadError where it is not JSON */
+export function payloadOf(text: string, { position }: RabbitItem): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Without its cause, which would carry the payload into the log.
+    throw new ChannelPayloadError(`Item ${position} is not JSON.`);
+  }
+}

@@ -3,18 +3,18 @@ import { type Channel, ChannelAdapter, METRIC_DEAD, METRIC_ERRORS, METRIC_RETRIE
 import { type DeadCause, deadChannelOf, isDeadChannel } from "../dead-cause.ts";
 import { ChannelNotConnectedError } from "../errors.ts";
 import type { Publication, WorkOptions } from "../message.ts";
-import { payloadText } from "../payload-text.ts";
 import type { WorkAdmin } from "../work-admin.ts";
 import { undeliveredError } from "../work-loop.ts";
-import { itemTimes, type WorkLimits } from "../work-times.ts";
+import type { WorkLimits } from "../work-times.ts";
 import { RabbitConsumer } from "./consumer.ts";
 import type { ConsumerHost, Delivered, ItemInWork } from "./consumer-host.ts";
 import { rungsUpTo } from "./delays.ts";
-import { deathOf, nextPosition, type RabbitItem, workMessageOf } from "./item.ts";
+import { deathOf, type RabbitItem, workMessageOf } from "./item.ts";
 import { AmqpLink, type LinkEvents, type LinkOptions } from "./link.ts";
 import type { RabbitmqWorkOptions } from "./options.ts";
 import { Publisher } from "./publisher.ts";
-import { RabbitSession, type Ready } from "./session.ts";
+import { type Ready, readyOf } from "./ready.ts";
+import { RabbitSession } from "./session.ts";
 
 /**
  * Durable work queues on RabbitMQ: quorum queues, publisher confirms, a channel for each consumer. Delivery is at least
@@ -51,6 +51,9 @@ export class RabbitmqWorkAdapter extends ChannelAdapter implements WorkAdmin {
         },
         inWork: (name) =>
           [...consumers()].reduce((sum, { chan, inWork }) => sum + (chan.name === name ? inWork : 0), 0),
+        gone: (name) => {
+          for (const consumer of consumers()) if (consumer.chan.name === name) consumer.reopen();
+        },
         withoutPrefix: (name) => this.withoutPrefix(name),
         log: (message, fields) => this.logger.warn(message, fields),
       },
@@ -161,19 +164,8 @@ export class RabbitmqWorkAdapter extends ChannelAdapter implements WorkAdmin {
     item.done();
   }
 
-  #ready(name: string, { payload, raw, key, headers, ...options }: Publication): Ready {
-    const text = payloadText(name, payload, raw, this.options.payloadCharsMax ?? 16_777_216);
-    const published = Date.now();
-    const { due, deadline } = itemTimes(options, this.#limits, published);
-    const position = nextPosition();
-    return {
-      content: Buffer.from(text),
-      item: {
-        ...{ id: `${published}-${position}`, position, published, deadline },
-        ...{ key: key ?? null, headers: headers ?? {}, due: options.delayMs ? due : 0 },
-        ...{ deliveries: 0, failures: 0, copy: 0 },
-      },
-    };
+  #ready(name: string, publication: Publication): Ready {
+    return readyOf(name, publication, this.#limits, this.options.payloadCharsMax ?? 16_777_216);
   }
 
   #host(retryMaxMs: number): ConsumerHost {
@@ -185,6 +177,7 @@ export class RabbitmqWorkAdapter extends ChannelAdapter implements WorkAdmin {
         // Before they are needed: a queue is safe from its broker's death only a moment after it was made.
         for (const rung of rungsUpTo(retryMaxMs)) await topology.ensureDelay(name, rung);
       },
+      look: (name) => this.#open().topology.look(name),
       processItem: (item) => this.processItem(item),
       postpone: (chan, item, content) => this.#open().send(chan.name, { item, content }),
       bury: (chan, item, cause, error) => this.#bury(chan, item, cause, error),

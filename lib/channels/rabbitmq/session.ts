@@ -1,19 +1,14 @@
-import { ChannelCommitError, ChannelDepthError, ChannelFullError } from "../errors.ts";
+import { ChannelCommitError, ChannelDepthError, ChannelFullError, ChannelUnroutableError } from "../errors.ts";
 import { rungFor } from "./delays.ts";
 import { Depth } from "./depth.ts";
-import { expirationOf, propertiesOf, type RabbitItem } from "./item.ts";
+import { expirationOf, propertiesOf } from "./item.ts";
 import type { AmqpLink, LinkEvents, LinkOptions } from "./link.ts";
 import { heartbeatOf, type RabbitmqWorkOptions } from "./options.ts";
 import type { Publisher } from "./publisher.ts";
+import type { Ready } from "./ready.ts";
 import { StallWatch } from "./stall.ts";
 import { Topology } from "./topology.ts";
 import { within } from "./within.ts";
-
-/** An item and its payload, to be stored. */
-export interface Ready {
-  item: RabbitItem;
-  content: Buffer;
-}
 
 export interface SessionHost {
   nodeId: string;
@@ -23,6 +18,8 @@ export interface SessionHost {
   consuming: Omit<LinkEvents, "log">;
   /** Items of a channel that this process has in work. */
   inWork(name: string): number;
+  /** The channel's queue is gone: who consumed it has to begin again. */
+  gone(name: string): void;
   withoutPrefix(name: string): string;
   log(message: string, fields: object): void;
 }
@@ -132,6 +129,7 @@ export class RabbitSession {
     } catch (error) {
       // Deleted under us, perhaps: it is declared again the next time.
       this.topology.forget(queue);
+      if (queue === name && error instanceof ChannelUnroutableError) this.#host.gone(name);
       throw error;
     }
   }

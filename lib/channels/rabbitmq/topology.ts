@@ -19,6 +19,12 @@ const DELIVERY_LIMIT = 1000;
 
 const toQueue = (queue: string) => ({ "x-dead-letter-exchange": "", "x-dead-letter-routing-key": queue });
 
+/** Of all processes. */
+export interface QueueLook {
+  ready: number;
+  consumers: number;
+}
+
 /** Declares the queues, each once per connection, and counts what waits in them. */
 export class Topology {
   readonly #log: (message: string, fields: object) => void;
@@ -80,15 +86,27 @@ export class Topology {
 
   /** Messages of a channel that wait or are delayed; those that consumers have in work are not told. */
   async count(channel: string): Promise<number> {
-    let messages = (await this.#countOf(channel)) ?? 0;
+    let messages = (await this.look(channel))?.ready ?? 0;
     for (const rung of RUNGS) {
       const queue = delayQueueOf(channel, rung);
       if (!this.has(queue) && Date.now() < (this.#missing.get(queue) ?? 0)) continue;
-      const delayed = await this.#countOf(queue);
+      const delayed = (await this.look(queue))?.ready;
       if (delayed === undefined) this.#missing.set(queue, Date.now() + MISSING_MS);
       messages += delayed ?? 0;
     }
     return messages;
+  }
+
+  /** What waits in a queue, and who consumes it; undefined where there is none: then it is to be made again. */
+  async look(queue: string): Promise<QueueLook | undefined> {
+    try {
+      const { messageCount: ready, consumerCount: consumers } = await this.#ask((channel) => channel.checkQueue(queue));
+      return { ready, consumers };
+    } catch (error) {
+      if (codeOf(error) !== 404) throw error;
+      this.forget(queue);
+      return undefined;
+    }
   }
 
   #declare(queue: string, args: Record<string, unknown>): Promise<void> {
@@ -111,15 +129,6 @@ export class Topology {
       // Declared by somebody else, or by another version: it is used as it is.
       await this.#ask((channel) => channel.checkQueue(queue));
       this.#log("A queue was declared otherwise; it is used as it is.", { queue, reason: (error as Error).message });
-    }
-  }
-
-  async #countOf(queue: string): Promise<number | undefined> {
-    try {
-      return (await this.#ask((channel) => channel.checkQueue(queue))).messageCount;
-    } catch (error) {
-      if (codeOf(error) === 404) return undefined;
-      throw error;
     }
   }
 
