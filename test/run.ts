@@ -21,6 +21,7 @@ interface ListedSkip {
 const suites: Record<string, string[]> = {
   default: ["test/{unit,integration,ports,e2e}/**/*.test.ts"],
   kill: ["test/kill/**/*.test.ts"],
+  failures: ["test/failures/**/*.test.ts"],
   clients: ["test/clients/**/*.test.ts"],
   recordings: ["test/recordings/**/*.test.ts"],
   hardening: ["test/hardening/**/*.test.ts"],
@@ -56,7 +57,10 @@ function print({ listed, passed, failed, skipped }: Totals): void {
 }
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const names = process.argv.slice(2).length > 0 ? process.argv.slice(2) : ["default"];
+const given = process.argv.slice(2).filter((word) => word !== "--full");
+// The longest outages too.
+if (given.length < process.argv.length - 2) process.env["FAILURES_FULL"] = "1";
+const names = given.length > 0 ? given : ["default"];
 for (const name of names) {
   // The end-to-end suite on several processes: its files without those that are about one process only.
   const [, shape] = /^e2e-(tcp|nats)$/.exec(name) ?? [];

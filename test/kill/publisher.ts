@@ -14,6 +14,8 @@ export interface Plan {
   firstTs: number;
   /** Unacknowledged messages of one client at most. */
   window: number;
+  /** Messages of one client in a second at most; left out: as fast as they are acknowledged. */
+  perSecond?: number;
   /** Each acknowledged message is a line `device n` at its end. */
   logFile: string;
 }
@@ -34,6 +36,7 @@ const RECONNECT_MAX_MS = 500;
 const REFUSED_MAX = 100;
 const QUOTA_EXCEEDED = 0x97;
 const QUOTA_WAIT_MS = 100;
+const PACE_MS = 10;
 const PACKET_IDS = 65_535;
 
 const plan = JSON.parse(process.argv[2] as string) as Plan;
@@ -49,6 +52,9 @@ function giveUp(why: string): never {
 
 /** Publishes a device's messages; resolves when the last is acknowledged. */
 function publishAll({ id, secret, version }: Plan["devices"][number]): Promise<void> {
+  const begun = performance.now();
+  const due = () =>
+    plan.perSecond === undefined ? plan.messagesPerDevice : ((performance.now() - begun) / 1000) * plan.perSecond;
   /** Message number by packet id, in the order of the first sending. */
   const unacknowledged = new Map<number, number>();
   let [next, acknowledged, failures, refusals] = [0, 0, 0, 0];
@@ -78,7 +84,11 @@ function publishAll({ id, secret, version }: Plan["devices"][number]): Promise<v
       };
       const sendNew = () => {
         const packets: Buffer[] = [];
-        for (; unacknowledged.size < window && next < plan.messagesPerDevice; next++) {
+        for (
+          const until = Math.min(due(), plan.messagesPerDevice);
+          unacknowledged.size < window && next < until;
+          next++
+        ) {
           const messageId = (next % PACKET_IDS) + 1;
           unacknowledged.set(messageId, next);
           packets.push(publishOf(messageId, next, false));
@@ -109,6 +119,7 @@ function publishAll({ id, secret, version }: Plan["devices"][number]): Promise<v
         acknowledged++;
         lines.push(`${id} ${n}\n`);
       };
+      const pace = plan.perSecond === undefined ? undefined : setInterval(() => connected && sendNew(), PACE_MS);
       parser.on("packet", (packet: Packet) => {
         if (packet.cmd === "puback") return acknowledge(packet.messageId as number, packet.reasonCode ?? 0);
         if (packet.cmd !== "connack") return;
@@ -130,6 +141,7 @@ function publishAll({ id, secret, version }: Plan["devices"][number]): Promise<v
       });
       socket.on("error", () => {});
       socket.once("close", () => {
+        clearInterval(pace);
         if (connected) state.lost += inFlight;
         connected = false;
         state.inFlight -= inFlight;
