@@ -12,6 +12,7 @@ import { burials, wrongsOf } from "../ports/work-channel/lives.ts";
 import type { WorkerOptions } from "../ports/work-channel/worker.ts";
 import { readLedger, startWorker } from "../ports/work-channel/worker-process.ts";
 import { type RabbitMq, startRabbitMq } from "../support/engines/rabbitmq.ts";
+import { drained } from "./drained.ts";
 
 let server: RabbitMq;
 before(async () => {
@@ -63,9 +64,7 @@ async function outage(t: TestContext, broken?: WorkerOptions["broken"]) {
   await t.waitFor(() => assert.ok(accepted(dir) > before), { timeout: 30_000 });
   const flowsAfterMs = performance.now() - back;
   await sleep(1500);
-  const exits = workers.map((worker) => once(worker, "exit"));
-  for (const worker of workers) worker.send("drain");
-  const codes = (await Promise.all(exits)).map(([code]) => code);
+  const codes = await drained(server, workers, { dir, rabbitmq: server.url, handlerMs: 10, deliveriesMax: 6 });
   return { before, flowsAfterMs, codes, ledger: readLedger(dir), ...(await burials(t, adapterOf(dir), true)) };
 }
 
@@ -77,7 +76,7 @@ test(`every accepted item ends once as done, expired or dead with its cause, alt
     "the outage was seen by who published",
   );
   assert.deepEqual(wrongsOf(aftermath), []);
-  assert.deepEqual(codes, [0, 0], "no unhandled rejection");
+  assert.deepEqual(new Set(codes), new Set([0]), "no unhandled rejection");
   assert.ok(flowsAfterMs < 15_000, `flow back after ${flowsAfterMs} ms`);
   t.diagnostic(`${before} accepted before; flow back ${Math.round(flowsAfterMs)} ms after its port`);
 });
