@@ -90,7 +90,7 @@ type ActionHandler<A extends ActionContract, T> = (
   ctx: Ctx<z.output<A["params"]>>,
 ) => z.input<A["result"]> | Promise<z.input<A["result"]>>;
 
-type Handlers<C extends ServiceContract, T> = {
+export type Handlers<C extends ServiceContract, T> = {
   [K in keyof C["actions"]]: ActionHandler<C["actions"][K], T>;
 };
 
@@ -98,7 +98,7 @@ type Handlers<C extends ServiceContract, T> = {
 type FieldsOf<T> = T extends readonly (infer Item)[] ? FieldsOf<Item> : T extends object ? keyof T : never;
 
 /** Makes a handler whose result has a field that the contract lacks incompatible, naming the field. */
-type NoUnknownFields<C extends ServiceContract, H> = {
+export type NoUnknownFields<C extends ServiceContract, H> = {
   [K in keyof H]: H[K] extends (...args: never[]) => infer R
     ? K extends keyof C["actions"]
       ? [Exclude<FieldsOf<Awaited<R>>, FieldsOf<z.input<C["actions"][K]["result"]>>>] extends [never]

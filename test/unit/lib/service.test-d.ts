@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { actionGroup } from "../../../lib/action-group.ts";
 import { defineContract } from "../../../lib/contract.ts";
 import type { Caller, ConsumerOf, Ctx, Mixin, PublishOptionsOf, TypedBroker } from "../../../lib/service.ts";
 import { defineService } from "../../../lib/service.ts";
@@ -91,6 +92,39 @@ export const misspeltResult = defineService(thermostat, {
     // @ts-expect-error not a field of the items
     list: () => [{ id: "a", nme: "b" }],
   },
+});
+
+const thermostatActions = actionGroup<typeof thermostat, { reads: number }>();
+const reading = thermostatActions({
+  async read(ctx) {
+    this.reads++;
+    // @ts-expect-error the service does not have it
+    this.writes++;
+    // @ts-expect-error the parameter is `id`
+    ctx.params.idd;
+    return { celsius: ctx.params.id.length };
+  },
+});
+const listing = thermostatActions({ list: () => [{ id: "a" }] });
+/** In groups: no error. */
+export const grouped = defineService(thermostat, { state: () => ({ reads: 0 }), actions: { ...reading, ...listing } });
+export const lackingGroup = defineService(thermostat, {
+  state: () => ({ reads: 0 }),
+  // @ts-expect-error "list" is not implemented
+  actions: { ...reading },
+});
+export const lackingState = defineService(thermostat, {
+  state: () => ({ writes: 0 }),
+  // @ts-expect-error the group wants `reads`
+  actions: { ...reading, ...listing },
+});
+export const misgrouped = thermostatActions({
+  // @ts-expect-error the optional field is `note`
+  async read() {
+    return { celsius: 1, noet: "x" };
+  },
+  // @ts-expect-error not an action of the contract
+  lst: () => [],
 });
 
 const clock: Mixin<{ now(): Date }> = { methods: { now: () => new Date() } };

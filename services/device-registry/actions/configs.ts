@@ -1,0 +1,32 @@
+import { boundedJson } from "../../../lib/bounded-json.ts";
+import { tenantOf } from "../../../lib/meta.ts";
+import { deviceConfigOf } from "../device-config.model.ts";
+import { ConfigNotFoundError } from "../errors.ts";
+import { JSON_DEPTH_MAX, registryActions } from "../registry.ts";
+
+/** What a device is to do. */
+export const configActions = registryActions({
+  async putConfig(ctx) {
+    const tenantId = tenantOf(ctx);
+    const { deviceId, config, expectedVersion } = ctx.params;
+    const bounds = { bytesMax: this.settings.configBytesMax, depthMax: JSON_DEPTH_MAX };
+    const text = boundedJson(config, "config", bounds);
+    const device = await this.devices.get(tenantId, deviceId);
+    const stored = await this.configs.put(device, text, expectedVersion, new Date());
+    await this.broker.broadcast("device.config-changed", { tenantId, deviceId });
+    return deviceConfigOf(stored);
+  },
+
+  async getConfig(ctx) {
+    const { deviceId } = ctx.params;
+    const found = await this.configs.find(await this.devices.get(tenantOf(ctx), deviceId));
+    if (!found) throw new ConfigNotFoundError(deviceId);
+    return deviceConfigOf(found);
+  },
+
+  async config(ctx) {
+    const device = await this.devices.find(tenantOf(ctx), ctx.params.deviceId);
+    const found = device && (await this.configs.find(device));
+    return found ? deviceConfigOf(found) : null;
+  },
+});
