@@ -8,36 +8,15 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import mqtt from "mqtt";
-import { START_ARGUMENTS, startPlatform } from "../support/platform.ts";
+import { failingStart } from "../support/failing-start.ts";
+import { startPlatform } from "../support/platform.ts";
 import { restClient } from "../support/rest.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "ganglion-e2e-"));
 after(() => rmSync(folder, { recursive: true }));
 
-/** Runs the platform until it ends by itself. */
-async function failing(env: Record<string, string>) {
-  const child = spawn(process.execPath, START_ARGUMENTS, {
-    cwd: root,
-    env: {
-      ...process.env,
-      HTTP_PORT: "0",
-      MQTT_PORT: "0",
-      MQTT_WS_PORT: "0",
-      DATA_DIR: join(folder, "failing"),
-      LOG_LEVEL: "fatal",
-      ...env,
-    },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let stderr = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-  child.stdout.resume();
-  const cut = setTimeout(() => child.kill("SIGKILL"), 20_000);
-  const [code] = (await once(child, "close")) as [number | null];
-  clearTimeout(cut);
-  return { code, lines: stderr.split("\n").filter(Boolean) };
-}
+const failing = (env: Record<string, string>) => failingStart({ DATA_DIR: join(folder, "failing"), ...env });
 
 test("npm start prints the ready line with every address, and each of them answers", async () => {
   const platform = await startPlatform();
