@@ -7,6 +7,8 @@ import { ServiceBroker, type ServiceSchema } from "moleculer";
 import { type ChannelBroker, channelMiddlewares } from "../../../lib/channels/middlewares.ts";
 import { SqliteFactsAdapter } from "../../../lib/channels/sqlite-facts.ts";
 import { SqliteWorkAdapter } from "../../../lib/channels/sqlite-work.ts";
+import type { WorkFile } from "../../../lib/channels/work-file.ts";
+import { type HealthBroker, health } from "../../../lib/health.ts";
 
 const channels = { readings: { kind: "facts" }, jobs: { kind: "work" } } as const;
 
@@ -57,4 +59,44 @@ test("publish knows each channel's kind, and one service may consume both", asyn
     { timeout: 15_000 },
   );
   await assert.rejects(broker.publish("neither", {}), { message: /'neither' is not declared/ });
+});
+
+/** Lets a test take its file's writability. */
+class OpenedWork extends SqliteWorkAdapter {
+  opened: WorkFile | undefined;
+
+  protected override openFile(): WorkFile {
+    this.opened = super.openFile();
+    return this.opened;
+  }
+}
+
+test("health tells of each kind's engine when it is not connected, and of the work channel why it cannot write, until it can", async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), "channel-health-"));
+  t.after(() => rmSync(dir, { recursive: true }));
+  const file = join(dir, "work.db");
+  const facts = new SqliteFactsAdapter({ file: join(dir, "facts.db"), synchronous: "NORMAL" });
+  const work = new OpenedWork({ file, synchronous: "NORMAL" });
+  const broker = new ServiceBroker({
+    logger: false,
+    skipProcessEventRegistration: true,
+    middlewares: [health, ...channelMiddlewares({ facts, work, channels })],
+  }) as ServiceBroker & ChannelBroker & HealthBroker;
+  const away = ["facts channel: not connected", "work channel: not connected"];
+  assert.deepEqual(broker.health.reasons(), away);
+  await broker.start();
+  await broker.publish("jobs", { n: 1 });
+  assert.deepEqual(broker.health.reasons(), []);
+
+  const readOnly = (value: 0 | 1) => work.opened?.db.exec(`PRAGMA query_only=${value}`);
+  readOnly(1);
+  await assert.rejects(broker.publish("jobs", { n: 2 }), { code: 503 });
+  await broker.publish("readings", { n: 1 });
+  assert.deepEqual(broker.health.reasons(), [`work channel: the disk or the file is read-only (${file})`]);
+  readOnly(0);
+  await t.waitFor(() => assert.deepEqual(broker.health.reasons(), []), { timeout: 15_000 });
+  await broker.publish("jobs", { n: 3 });
+
+  await broker.stop();
+  assert.deepEqual(broker.health.reasons(), away);
 });
