@@ -53,3 +53,43 @@ test("a configuration set over REST reaches the device: retained on subscribing,
     await platform.stop();
   }
 });
+
+for (const version of VERSIONS)
+  test(`${nameOf(version)}: a configuration that was stored when the platform was killed, before any edge knew of it, comes with the session, once`, async (t) => {
+    const support = new URL("../support/killed-before-hint.ts", import.meta.url).href;
+    let platform = await startPlatform({ nodeOptions: [`--import=${support}`] });
+    t.after(() => platform.kill());
+    const rest = restClient(platform.http);
+    await rest.register("d");
+    const password = Buffer.from(await rest.credential("d"));
+    const connect = async () => {
+      const client = new RawClient(platform.mqtt, version);
+      client.send(connectPacket(version, { ...kept(version), username: "d", password }));
+      assert.deepEqual(await client.answers(1), ["connack"]);
+      return client;
+    };
+    const next = async (client: RawClient) => {
+      const { payload, messageId } = (await client.next()) as IPublishPacket;
+      client.send({ cmd: "puback", messageId: messageId as number });
+      return JSON.parse(String(payload)) as object;
+    };
+    await rest.request("PUT", "/v1/devices/d/config", { config: { seconds: 10 } });
+    const client = await connect();
+    client.send(subscribePacket(1, TOPIC));
+    assert.deepEqual(await client.answers(1), ["suback 1"]);
+    assert.deepEqual(await next(client), { version: 1, config: { seconds: 10 } });
+    client.send({ cmd: "disconnect" });
+    assert.equal(await client.next(), "closed");
+    const put = rest.request("PUT", "/v1/devices/d/config", { config: { seconds: 20 } });
+    await assert.rejects(put);
+    await platform.kill();
+
+    platform = await startPlatform({ dataDir: platform.dataDir });
+    const resumed = await connect();
+    assert.deepEqual(await next(resumed), { version: 2, config: { seconds: 20 } });
+    resumed.send({ cmd: "disconnect" });
+    assert.equal(await resumed.next(), "closed");
+    const again = await connect();
+    assert.deepEqual(await again.early(), [], "it has it");
+    again.cut();
+  });
