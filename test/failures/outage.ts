@@ -17,8 +17,8 @@ import type { Victim } from "./victims.ts";
 export const RATE_PER_SECOND = 500;
 /** Flow has to be back so long after the return of what was away. */
 export const BACK_MS = 15_000;
-const BEFORE_MS = 1500;
-const AFTER_MS = 2000;
+const BEFORE_MS = 1000;
+const AFTER_MS = 1000;
 const BEGINS_MS_MAX = 20_000;
 const RSS_SAMPLE_MS = 250;
 const FIRST_TS = 1_700_000_000_000;
