@@ -24,7 +24,10 @@ export interface ClusterOnEngines {
 }
 
 /** The platform as processes over NATS, on Kafka, RabbitMQ and a server that speaks MongoDB's protocol, all by URL. */
-export async function startClusterOnEngines(t: TestContext): Promise<ClusterOnEngines> {
+export async function startClusterOnEngines(
+  t: TestContext,
+  more: Record<string, string> = {},
+): Promise<ClusterOnEngines> {
   const folder = mkdtempSync(join(tmpdir(), "ganglion-failures-"));
   const undo: (() => unknown)[] = [() => rmSync(folder, { recursive: true, force: true, maxRetries: 3 })];
   // In reverse order, whatever one of them says.
@@ -55,6 +58,7 @@ export async function startClusterOnEngines(t: TestContext): Promise<ClusterOnEn
       MONGO_URL: `${mongo.url}/ganglion`,
       LOG_LEVEL: "warn",
       HTTP_RATE_LIMIT: "1000000",
+      ...more,
     },
   });
   undo.push(() => cluster.kill());
