@@ -5,26 +5,29 @@ import type { TestContext } from "node:test";
 import { type Cluster, startCluster } from "../support/cluster.ts";
 import { startKafka } from "../support/engines/kafka.ts";
 import { mongoVersion, startMongo } from "../support/engines/mongo.ts";
-import { natsVersion, startNats } from "../support/engines/nats.ts";
-import { freePort } from "../support/engines/process.ts";
+import { type NatsServer, natsVersion, startNats } from "../support/engines/nats.ts";
+import { type Engine, freePort } from "../support/engines/process.ts";
 import { type RabbitMq, startRabbitMq } from "../support/engines/rabbitmq.ts";
+import { WorkFlow } from "./work-flow.ts";
 
-/** What may be killed, and come back where it was. */
-export interface Victim {
-  kill(): Promise<void>;
-  /** Resolves when it is there again. */
-  start(): Promise<void>;
-}
+/** Each item of work is one of four in so many milliseconds, of each of two workers: 50 a second. */
+const WORK_PACE_MS = 160;
 
 export interface ClusterOnEngines {
   cluster: Cluster;
+  kafka: Engine;
   rabbitmq: RabbitMq;
-  /** By name, the servers and every process of ours. */
-  victims: ReadonlyMap<string, Victim>;
+  nats: NatsServer;
+  mongo: Pick<Engine, "kill" | "start">;
+  /** Goes on through every outage. */
+  work: WorkFlow;
 }
 
 /** The platform as processes over NATS, on Kafka, RabbitMQ and a server that speaks MongoDB's protocol, all by URL. */
-export async function startClusterOnEngines(t: TestContext): Promise<ClusterOnEngines> {
+export async function startClusterOnEngines(
+  t: TestContext,
+  more: Record<string, string> = {},
+): Promise<ClusterOnEngines> {
   const folder = mkdtempSync(join(tmpdir(), "ganglion-failures-"));
   const undo: (() => unknown)[] = [() => rmSync(folder, { recursive: true, force: true, maxRetries: 3 })];
   // In reverse order, whatever one of them says.
@@ -55,33 +58,24 @@ export async function startClusterOnEngines(t: TestContext): Promise<ClusterOnEn
       MONGO_URL: `${mongo.url}/ganglion`,
       LOG_LEVEL: "warn",
       HTTP_RATE_LIMIT: "1000000",
+      ...more,
     },
   });
   undo.push(() => cluster.kill());
 
-  const victims = new Map<string, Victim>([
-    ["Kafka", { kill: () => kafka.kill(), start: () => kafka.start() }],
-    ["RabbitMQ", { kill: () => rabbitmq.kill(), start: () => rabbitmq.start() }],
-    ["NATS", { kill: () => nats.kill(), start: () => nats.start() }],
-    [
-      "the Mongo-wire server",
-      {
-        async kill() {
-          mongo.process.signal("SIGKILL");
-          await mongo.process.ended;
-        },
-        async start() {
-          mongo = await startMongo(mongoOptions);
-        },
+  const work = new WorkFlow(rabbitmq, { paceMs: WORK_PACE_MS });
+  undo.push(() => work.dispose());
+  await work.begin();
+  return {
+    ...{ cluster, kafka, rabbitmq, nats, work },
+    mongo: {
+      async kill() {
+        mongo.process.signal("SIGKILL");
+        await mongo.process.ended;
       },
-    ],
-    ...[...cluster.processes.keys()].map((name): [string, Victim] => [
-      `process ${name}`,
-      {
-        kill: async () => void (await cluster.processes.get(name)?.kill("SIGKILL")),
-        start: async () => void (await cluster.start(name)),
+      async start() {
+        mongo = await startMongo(mongoOptions);
       },
-    ]),
-  ]);
-  return { cluster, rabbitmq, victims };
+    },
+  };
 }
