@@ -50,6 +50,7 @@ export const AuthenticatedDevice = z
   })
   .meta({ id: "AuthenticatedDevice" });
 
+/** Null = as the platform is configured. */
 const Settings = z.object({ retentionDays: RetentionDays.nullable() }).meta({ id: "Settings" });
 
 export const deviceRegistry = defineContract({
@@ -178,7 +179,7 @@ export const deviceRegistry = defineContract({
       status: 204,
     },
     getSettings: {
-      summary: "Get the tenant's settings",
+      summary: "Get the tenant's settings; null = as the platform is configured",
       params: z.strictObject({}),
       result: Settings,
       scope: "settings:read",
