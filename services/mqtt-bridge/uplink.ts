@@ -55,7 +55,10 @@ export class Uplink {
   reject(device: DeviceKey, message: InboundMessage, reason: string): Promise<Outcome> {
     const key = `${device.tenantId}/${device.deviceId}`;
     const text = JSON.stringify(rejectionOf(device, message, reason));
-    return this.#publish("telemetry.rejected", text, optionsOf(key, message)).then(() => {
+    const publish = () => this.#publish("telemetry.rejected", text, optionsOf(key, message));
+    // As a reading's: a resend after a crash must find the arrival that names it.
+    const stored = message.kept ? message.kept.then(publish) : publish();
+    return stored.then(() => {
       this.counts.rejected++;
       return new Refusal(Reason.payloadFormatInvalid, reason);
     }, this.#failed);

@@ -3,6 +3,8 @@ import { after, before, type TestContext, test } from "node:test";
 import mqtt from "mqtt";
 import type { DeadLetter, DeadLetterSummary } from "../../schemas/dead-letters.ts";
 import type { RejectedMessage } from "../../schemas/telemetry.ts";
+import { RawClient } from "../ports/mqtt-edge/suite/raw-client.ts";
+import { connectPacket, kept, publishPacket } from "../ports/mqtt-edge/suite/subject.ts";
 import { type Platform, startPlatform } from "../support/platform.ts";
 import { type RestClient, restClient } from "../support/rest.ts";
 
@@ -102,6 +104,53 @@ test("a rejected message is re-driven with another payload, at the time at which
   await t.waitFor(async () => assert.equal((await rest.readings("nonsense")).length, 1), WAIT);
   assert.deepEqual(await rest.readings("nonsense"), [{ ts: receivedAt, values: { a: 1.5 } }]);
   await refused(rest.request("GET", path), 404, /REJECTED_MESSAGE_NOT_FOUND/);
+});
+
+test("equal messages that were acknowledged and rejected are as many readings once they are re-driven", async (t) => {
+  const type = (maximum: number) =>
+    rest.request("PUT", "/v1/device-types/narrow", {
+      telemetrySchema: { properties: { t: { type: "number", maximum } } },
+    });
+  await type(10);
+  await rest.request("POST", "/v1/devices", { id: "steady", type: "narrow" });
+  // MQTT 3.1.1: each has its PUBACK.
+  for (let connection = 0; connection < 2; connection++) await publishing("steady", ['{"t":20}', '{"t":20}']);
+  await rejected(t, "steady", 4);
+  await type(100);
+  const redriven = async () =>
+    (await rest.request("POST", "/v1/rejected-messages:redrive", { deviceId: "steady" })) as object;
+  // The edge hears of the new schema by a hint.
+  await t.waitFor(async () => {
+    await redriven();
+    await rejected(t, "steady", 0);
+  }, WAIT);
+  await t.waitFor(async () => assert.deepEqual(await values("steady"), Array(4).fill({ t: 20 })), WAIT);
+});
+
+test("a rejected message that is sent again in its session, over a kill of the platform too, is one entry", async (t) => {
+  const own = await startPlatform();
+  t.after(() => own.kill());
+  let [process, http] = [own, restClient(own.http)];
+  await http.register("again");
+  const password = Buffer.from(await http.credential("again"));
+  const send = async (dup: boolean) => {
+    const client = new RawClient(process.mqtt, 4);
+    client.send(connectPacket(4, { ...kept(4), username: "again", password }));
+    assert.deepEqual(await client.answers(1), ["connack"]);
+    client.send(publishPacket(1, "{", { topic: "devices/me/telemetry", dup }));
+    assert.deepEqual(await client.answers(1), ["puback 1"]);
+    client.cut();
+  };
+  await send(false);
+  await send(true);
+  await process.kill("SIGKILL");
+  process = await startPlatform({ dataDir: own.dataDir });
+  t.after(() => process.stop());
+  http = restClient(process.http);
+  await send(true);
+  // Behind it, in order.
+  await send(false);
+  await t.waitFor(async () => assert.equal((await http.rejected()).length, 2), WAIT);
 });
 
 test("rejected messages are re-driven in bulk with the reason why each stays, and discarded, one or all", async (t) => {

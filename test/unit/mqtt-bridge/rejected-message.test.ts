@@ -4,15 +4,18 @@ import type { InboundMessage } from "../../../services/mqtt-bridge/edge/edge-pol
 import { REJECTED_PAYLOAD_BYTES_MAX, rejectionOf } from "../../../services/mqtt-bridge/rejected-message.ts";
 
 const DEVICE = { tenantId: "acme", deviceId: "boiler-7" };
-const message = (payload: Buffer, topic = "devices/boiler-7/telemetry", receivedAt = 5): InboundMessage => ({
-  topic,
+const message = (payload: Buffer, more: Partial<InboundMessage> = {}): InboundMessage => ({
+  topic: "devices/boiler-7/telemetry",
   payload,
   contentType: undefined,
   messageId: undefined,
-  receivedAt,
+  receivedAt: 6,
   sessionEpoch: 7,
-  arrival: () => assert.fail("a rejected message needs none"),
+  // A resend's is that of the first.
+  arrival: () => ({ receivedAt: 5, packet: "7.1" }),
+  ...more,
 });
+const arrival = (packet: string) => () => ({ receivedAt: 5, packet });
 const idOf = (...args: Parameters<typeof message>) => rejectionOf(DEVICE, message(...args), "r").rejectionId;
 
 test("a rejected message keeps device, topic, time, reason and bytes", () => {
@@ -27,10 +30,19 @@ test("a rejected message keeps device, topic, time, reason and bytes", () => {
   assert.match(rejectionId, /^[\w-]{32}$/);
 });
 
-test("the same bytes again are the same entry, whenever they come and why ever they are refused", () => {
+test("a resend is the same entry, whenever it comes and why ever it is refused; an equal message is another", () => {
   const bytes = Buffer.from("x");
-  assert.equal(idOf(bytes), idOf(Buffer.from("x"), undefined, 6));
+  assert.equal(idOf(bytes), idOf(Buffer.from("x"), { receivedAt: 9 }));
   assert.equal(idOf(bytes), rejectionOf(DEVICE, message(bytes), "another reason").rejectionId);
+  assert.notEqual(idOf(bytes), idOf(bytes, { arrival: arrival("7.2") }));
+});
+
+test("a message with an id of its own is one entry in every session; with another id it is another", () => {
+  const bytes = Buffer.from("x");
+  const named = (messageId: string, packet: string) => idOf(bytes, { messageId, arrival: arrival(packet) });
+  assert.equal(named("m-1", "7.1"), named("m-1", "8.1"));
+  assert.notEqual(named("m-1", "7.1"), named("m-2", "7.1"));
+  assert.notEqual(named("7.1", "7.1"), idOf(bytes));
 });
 
 test("other bytes, topics, devices and tenants are other entries", () => {
@@ -39,8 +51,8 @@ test("other bytes, topics, devices and tenants are other entries", () => {
   const ids = [
     idOf(bytes),
     idOf(Buffer.from("y")),
-    idOf(bytes, "devices/me/telemetry"),
-    idOf(Buffer.from("tryx"), "devices/boiler-7/teleme"),
+    idOf(bytes, { topic: "devices/me/telemetry" }),
+    idOf(Buffer.from("tryx"), { topic: "devices/boiler-7/teleme" }),
     of({ ...DEVICE, deviceId: "boiler-8" }),
     of({ ...DEVICE, tenantId: "other" }),
   ];
