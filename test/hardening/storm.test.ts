@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -21,14 +22,17 @@ const ASKING: readonly ((messageId: number) => Packet)[] = [
 
 test(`${CLIENTS} clients that ask as fast as they can, and come back at once when they are ended, harm nobody`, async (t) => {
   const target = await Target.start(t, CLIENTS);
-  let [connections, over] = [0, false];
+  let [connections, letIn, over] = [0, 0, false];
   const client = async (index: number) => {
     const ask = ASKING[index % ASKING.length] as (typeof ASKING)[number];
     const chunk = bytesOf(5, ...Array.from({ length: CHUNK_PACKETS }, (_, n) => ask(n + 1)));
     while (!over) {
       const socket = target.socket();
       socket.write(bytesOf(5, connectPacket(target.device(index), 5)));
-      await Promise.race([once(socket, "data"), once(socket, "close"), sleep(5000)]);
+      const [connack] = ((await Promise.race([once(socket, "data"), once(socket, "close"), sleep(5000)])) ?? []) as [
+        unknown,
+      ];
+      if (Buffer.isBuffer(connack) && connack[0] === 0x20 && connack[3] === 0) letIn++;
       socket.resume();
       connections++;
       while (!over && !socket.destroyed) {
@@ -40,12 +44,13 @@ test(`${CLIENTS} clients that ask as fast as they can, and come back at once whe
     }
   };
   const storm = async () => {
-    [connections, over] = [0, false];
+    [connections, letIn, over] = [0, 0, false];
     const all = Promise.all(Array.from({ length: CLIENTS }, (_, index) => client(index)));
     await sleep(SECONDS * 1000);
     over = true;
     await all;
-    t.diagnostic(`${connections} connections`);
+    t.diagnostic(`${connections} connections, ${letIn} of them let in`);
+    assert.ok(letIn >= CLIENTS, "they were let in");
   };
   // What as much work takes for good: caches, a heap of the size it has under load.
   await storm();
