@@ -1,4 +1,5 @@
 import { Errors } from "moleculer";
+import { jsonFault } from "./json-fault.ts";
 
 export interface JsonBounds {
   /** Of its text in UTF-8. */
@@ -10,11 +11,12 @@ export interface JsonBounds {
 /**
  * The JSON text of what a caller gave, for keeping it as text.
  *
- * @throws ValidationError naming the field, beyond a bound.
+ * @throws ValidationError naming the field, beyond a bound, and where the text would say something else than the value.
  */
 export function boundedJson(value: unknown, field: string, { bytesMax, depthMax }: JsonBounds): string {
   // First of all: what recurses, JSON.stringify included, ends at some depth with an error of its own.
-  if (isDeeper(value, depthMax)) throw refusal(field, `must not be nested deeper than ${depthMax}`);
+  const fault = jsonFault(value, depthMax);
+  if (fault) throw refusal(fault.field === "" ? field : `${field}.${fault.field}`, fault.message);
   const text = JSON.stringify(value);
   if (Buffer.byteLength(text) > bytesMax) throw refusal(field, `must have at most ${bytesMax} bytes as JSON`);
   return text;
@@ -22,13 +24,3 @@ export function boundedJson(value: unknown, field: string, { bytesMax, depthMax 
 
 const refusal = (field: string, message: string) =>
   new Errors.ValidationError("Invalid parameters.", "VALIDATION_ERROR", [{ field, message }]);
-
-function isDeeper(value: unknown, depthMax: number): boolean {
-  let level = [value];
-  for (let depth = 0; level.length > 0; depth++) {
-    const containers = level.filter((item) => typeof item === "object" && item !== null);
-    if (depth >= depthMax && containers.length > 0) return true;
-    level = containers.flatMap((container) => Object.values(container as object));
-  }
-  return false;
-}

@@ -143,6 +143,7 @@ const Variables = z.object({
   HTTP_CONNECTIONS_MAX: count(1000, 1, 100_000),
   /** Seconds from a request's first byte to its last. */
   HTTP_REQUEST_SECONDS_MAX: count(30, 1, 3600),
+  HTTP_KEEP_ALIVE_SECONDS: count(65, 1, 3600),
   /** Requests of one address in one window; above it 429. */
   HTTP_RATE_LIMIT: count(1000, 1, 1_000_000),
   HTTP_RATE_WINDOW_SECONDS: count(10, 1, 3600),

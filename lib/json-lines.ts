@@ -13,7 +13,7 @@ const LINE_FEED = 0x0a;
 
 /**
  * Reads lines of JSON (NDJSON) from a stream of bytes, one at a time, so that a slow reader slows the sender. Lines are
- * numbered from 1; empty ones are skipped. A line that is no JSON is handed on as an error, not thrown.
+ * numbered from 1; empty ones are skipped, and count. A line that is no JSON is handed on as an error, not thrown.
  *
  * @throws JsonLinesError beyond a limit; what was read before was handed on.
  */
@@ -30,14 +30,14 @@ export async function* jsonLines(stream: AsyncIterable<Buffer>, limits: JsonLine
     if (bytes.length > limits.lineBytesMax) throw new JsonLinesError(line + 1, limits);
     rest = bytes;
   }
-  const last = parse(rest, ++line, limits);
+  const last = rest.length === 0 ? undefined : parse(rest, ++line, limits);
   if (last) yield last;
 }
 
 function parse(bytes: Buffer, line: number, limits: JsonLinesLimits): JsonLine | undefined {
+  if (line > limits.linesMax || bytes.length > limits.lineBytesMax) throw new JsonLinesError(line, limits);
   const text = bytes.toString().trim();
   if (text === "") return undefined;
-  if (line > limits.linesMax || bytes.length > limits.lineBytesMax) throw new JsonLinesError(line, limits);
   try {
     return { line, value: JSON.parse(text) };
   } catch {
@@ -48,7 +48,10 @@ function parse(bytes: Buffer, line: number, limits: JsonLinesLimits): JsonLine |
 /** 413: more lines, or a longer one, than is taken. */
 export class JsonLinesError extends Errors.MoleculerClientError {
   constructor(line: number, { linesMax, lineBytesMax }: JsonLinesLimits) {
-    const message = line > linesMax ? `must have at most ${linesMax} lines` : `must have at most ${lineBytesMax} bytes`;
-    super(`Line ${line} ${message}.`, 413, "LINES_TOO_MANY", [{ field: `line ${line}`, message }]);
+    const [message, code] =
+      line > linesMax
+        ? [`is one too many: ${linesMax} are taken`, "LINES_TOO_MANY"]
+        : [`must have at most ${lineBytesMax} bytes`, "LINE_TOO_LARGE"];
+    super(`Line ${line} ${message}.`, 413, code, [{ field: `line ${line}`, message }]);
   }
 }

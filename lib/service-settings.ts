@@ -29,6 +29,7 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
       bodyBytesMax: config.HTTP_BODY_BYTES_MAX,
       connectionsMax: config.HTTP_CONNECTIONS_MAX,
       requestTimeoutMs: config.HTTP_REQUEST_SECONDS_MAX * 1000,
+      keepAliveMs: config.HTTP_KEEP_ALIVE_SECONDS * 1000,
       requestsMax: config.HTTP_RATE_LIMIT,
       rateWindowSeconds: config.HTTP_RATE_WINDOW_SECONDS,
     },

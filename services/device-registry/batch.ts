@@ -1,4 +1,5 @@
 import { setImmediate as otherWork } from "node:timers/promises";
+import { jsonFault } from "../../lib/json-fault.ts";
 import { type JsonLine, type JsonLinesLimits, jsonLines } from "../../lib/json-lines.ts";
 import { issueOf } from "../../lib/service.ts";
 import { type BatchLine, DeviceRegistration } from "../../schemas/device.ts";
@@ -65,6 +66,8 @@ function readLine(
   { tenantId, now, newId }: BatchParts,
 ): { device?: DeviceDocument; result: BatchLine } {
   if ("error" in line) return { result: invalid(line.line, [{ field: "line", message: line.error }]) };
+  const fault = jsonFault(line.value);
+  if (fault) return { result: invalid(line.line, [fault]) };
   const parsed = DeviceRegistration.safeParse(line.value);
   if (!parsed.success) return { result: invalid(line.line, parsed.error.issues.map(issueOf)) };
   const { id: deviceId = newId() } = parsed.data;

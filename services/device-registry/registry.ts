@@ -40,7 +40,4 @@ interface Registry extends Stores {
 /** Some of the registry's actions, by concept. */
 export const registryActions = actionGroup<typeof deviceRegistry, Registry>();
 
-/** Nesting of what callers give as JSON: beyond it, what recurses would end at a depth of its own. */
-export const JSON_DEPTH_MAX = 40;
-
 export const view = ({ graceSeconds }: Settings): View => ({ now: Date.now(), graceSeconds });

@@ -1,4 +1,5 @@
 import { Errors } from "moleculer";
+import type { JsonFault } from "../../lib/json-fault.ts";
 
 /** 404: no such path. */
 export class PathNotFoundError extends Errors.MoleculerClientError {
@@ -35,10 +36,10 @@ export class RateLimitedError extends Errors.MoleculerClientError {
   }
 }
 
-/** 422: JSON, but not an object. */
+/** 422: JSON, but not an object, or not one that would come back as it was given. */
 export class BodyShapeError extends Errors.ValidationError {
-  constructor() {
-    super("Invalid parameters.", "VALIDATION_ERROR", [{ field: "body", message: "must be a JSON object" }]);
+  constructor({ field, message }: JsonFault = { field: "body", message: "must be a JSON object" }) {
+    super("Invalid parameters.", "VALIDATION_ERROR", [{ field, message }]);
   }
 }
 

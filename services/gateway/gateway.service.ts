@@ -6,6 +6,7 @@ import ApiGateway from "moleculer-web";
 import { askOthers } from "../../lib/cluster/other-processes.ts";
 import type { StreamType } from "../../lib/contract.ts";
 import type { HealthBroker } from "../../lib/health.ts";
+import { jsonFault } from "../../lib/json-fault.ts";
 import { mergeMetrics } from "../../lib/merge-metrics.ts";
 import type { Meta } from "../../lib/meta.ts";
 import { METRICS_TYPE, metricsText } from "../../lib/metrics-text.ts";
@@ -41,6 +42,7 @@ interface Settings {
   bodyBytesMax: number;
   connectionsMax: number;
   requestTimeoutMs: number;
+  keepAliveMs: number;
   requestsMax: number;
   rateWindowSeconds: number;
 }
@@ -119,6 +121,13 @@ function readBody(this: Gateway, request: Request, response: Response, next: Nex
     );
 }
 
+/** @throws BodyShapeError */
+function checkBody(body: unknown): void {
+  if (typeof body !== "object" || body === null || Array.isArray(body)) throw new BodyShapeError();
+  const fault = jsonFault(body);
+  if (fault) throw new BodyShapeError(fault);
+}
+
 /** A route's pattern names it, so that the requests of one route are found together. */
 function endSpan(span: Span, { method, $alias }: Request, response: Response): void {
   const route = $alias?.fullPath;
@@ -143,7 +152,7 @@ const common = {
       throw new MediaTypeError(lines ? LINES_TYPE : JSON_TYPE);
     const accepted = streams && acceptedType(request.headers.accept, streams);
     if (accepted) ctx.meta.$accept = accepted;
-    if (Array.isArray(body)) throw new BodyShapeError();
+    if (hasBody(request) && !lines) checkBody(body);
     request.$params = { ...query, ...(body as object | undefined), ...params };
   },
   onAfterCall(
@@ -341,7 +350,8 @@ export default {
     this.waitSeconds = rateLimit(requestsMax, rateWindowSeconds);
     this.parseJson = ApiGateway.bodyParser.json({
       limit: bodyBytesMax,
-      strict: true,
+      // What is JSON and no object is told so by `checkBody`.
+      strict: false,
     }) as unknown as Gateway["parseJson"];
     if (this.broker.isMetricsEnabled()) {
       const { metrics, nodeID, transit } = this.broker;
@@ -352,8 +362,9 @@ export default {
 
   async opened(this: Gateway) {
     this.tracing = (this.broker as TracingBroker).tracing;
-    const { host, httpPort, httpsPort, tls, connectionsMax, requestTimeoutMs } = this.settings;
-    const common = { host, connectionsMax, requestTimeoutMs, drainTimeoutMs: DRAIN_MS };
+    const { host, httpPort, httpsPort, tls, connectionsMax, requestTimeoutMs, keepAliveMs } = this.settings;
+    const refused = (refusal: object) => this.logger.info("Bytes that are no request.", refusal);
+    const common = { host, connectionsMax, requestTimeoutMs, keepAliveMs, drainTimeoutMs: DRAIN_MS, refused };
     const handle = (request: Request, response: Response) => void this.handle(request, response);
     this.listeners = [await HttpListener.open({ ...common, port: httpPort }, handle)];
     if (tls) this.listeners.push(await HttpListener.open({ ...common, port: httpsPort, tls }, handle));

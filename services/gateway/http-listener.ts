@@ -2,7 +2,7 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { readTlsFiles, type TlsFiles } from "../../lib/tls-files.ts";
-import { refuseBytes } from "./refused-bytes.ts";
+import { type RefusedBytes, refuseBytes } from "./refused-bytes.ts";
 
 export interface HttpListenerOptions {
   host: string;
@@ -14,9 +14,16 @@ export interface HttpListenerOptions {
   connectionsMax: number;
   /** From the first byte of a request to its last. */
   requestTimeoutMs: number;
+  /** From an answer to the next request; then the connection is closed. */
+  keepAliveMs: number;
   /** What a stop waits for requests that run. */
   drainTimeoutMs: number;
+  /** Told of bytes that are no request. */
+  refused: (refusal: RefusedBytes) => void;
 }
+
+/** Of the connections that are taken: above it those that wait for their next request are closed. */
+const CROWDED = 0.9;
 
 /** The socket of the gateway: bounded in time and number, and stopped within a bound. */
 export class HttpListener {
@@ -27,9 +34,10 @@ export class HttpListener {
 
   /** @throws Error naming the port where it cannot be listened on, or the file of the certificate that is wrong. */
   static async open(options: HttpListenerOptions, handle: RequestListener): Promise<HttpListener> {
-    const { host, port, tls, connectionsMax, requestTimeoutMs } = options;
+    const { host, port, tls, connectionsMax, requestTimeoutMs, keepAliveMs, refused } = options;
     const timeouts = {
       requestTimeout: requestTimeoutMs,
+      keepAliveTimeout: keepAliveMs,
       headersTimeout: Math.min(requestTimeoutMs, 10_000),
       // How often Node looks for requests that are late.
       connectionsCheckingInterval: Math.min(requestTimeoutMs, 1000),
@@ -38,7 +46,13 @@ export class HttpListener {
       ? createTlsServer({ ...readTlsFiles(tls), ...timeouts, handshakeTimeout: timeouts.headersTimeout }, handle)
       : createServer(timeouts, handle);
     server.maxConnections = connectionsMax;
-    server.on("clientError", refuseBytes);
+    server.on("clientError", (error, socket) => refuseBytes(error, socket, refused));
+    let open = 0;
+    server.on("connection", (socket) => {
+      socket.once("close", () => open--);
+      // Who is served already makes room for who comes.
+      if (++open > connectionsMax * CROWDED) server.closeIdleConnections();
+    });
     await new Promise<void>((resolve, reject) => {
       server.once("error", (cause: NodeJS.ErrnoException) => {
         const why = cause.code === "EADDRINUSE" ? "is already in use" : `cannot be used: ${cause.message}`;

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { Duplex } from "node:stream";
 import { problem } from "../../lib/problem.ts";
 
@@ -12,17 +13,30 @@ const MALFORMED = { status: 400, code: "REQUEST_MALFORMED", detail: "The request
 /** Node's own: the answer of the request that the socket is at. */
 type HttpSocket = Duplex & { _httpMessage?: { headersSent: boolean } | null };
 
+export interface RefusedBytes {
+  requestId: string;
+  status: number;
+  code: string;
+}
+
 /** Answers bytes that are no request with a problem document, and ends the connection. */
-export function refuseBytes({ code = "" }: NodeJS.ErrnoException, socket: HttpSocket): void {
+export function refuseBytes(
+  { code = "" }: NodeJS.ErrnoException,
+  socket: HttpSocket,
+  refused: (refusal: RefusedBytes) => void,
+): void {
   // Into an answer that has begun nothing else can be written.
   if (code === "ECONNRESET" || !socket.writable || socket._httpMessage?.headersSent) return void socket.destroy();
   const { status, ...refusal } = REFUSALS[code] ?? MALFORMED;
-  const document = problem(status, refusal.code, refusal.detail);
+  const requestId = randomUUID();
+  const document = { ...problem(status, refusal.code, refusal.detail), requestId };
+  refused({ requestId, status, code: refusal.code });
   const text = JSON.stringify(document);
   const head = [
     `HTTP/1.1 ${status} ${document.title}`,
     "Connection: close",
     "Content-Type: application/problem+json",
+    `X-Request-ID: ${requestId}`,
     `Content-Length: ${Buffer.byteLength(text)}`,
   ];
   socket.end(`${head.join("\r\n")}\r\n\r\n${text}`);

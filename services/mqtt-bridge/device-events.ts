@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import { jsonFault } from "../../lib/json-fault.ts";
 import type { DeviceEvent } from "../../schemas/device-events.ts";
 import type { Outcome } from "./edge/acknowledge.ts";
 import type { ConnectedFact, DeviceKey, DisconnectedFact, InboundMessage } from "./edge/edge-policy.ts";
@@ -56,6 +57,8 @@ export class DeviceEvents {
     if (payload.length > limit) return this.#reject(device, message, `payload: must have at most ${limit} bytes`);
     const status = kind === "status" ? jsonObject(payload) : {};
     if (!status) return this.#reject(device, message, "payload: must be a JSON object");
+    const fault = jsonFault(status);
+    if (fault) return this.#reject(device, message, `${fault.field}: ${fault.message}`);
     const event: Happened = kind === "status" ? { kind, sessionEpoch, at, status } : { kind, sessionEpoch, at };
     await this.#send(device, event).catch(unstored);
     return undefined;

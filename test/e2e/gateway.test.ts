@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { Agent, get, type IncomingMessage } from "node:http";
 import { connect } from "node:net";
 import { after, before, test } from "node:test";
 import { Validator } from "@seriousme/openapi-schema-validator";
@@ -56,7 +57,9 @@ function isRawProblem(answer: string, expected: number, code: string): void {
   const [head = "", body = ""] = answer.split("\r\n\r\n");
   assert.match(head, new RegExp(`^HTTP/1\\.1 ${expected} `));
   assert.match(head, /^Content-Type: application\/problem\+json$/m);
-  assert.partialDeepStrictEqual(JSON.parse(body), { type: "about:blank", status: expected, code });
+  const requestId = /^X-Request-ID: (\S+)$/m.exec(head)?.[1];
+  assert.ok(requestId);
+  assert.partialDeepStrictEqual(JSON.parse(body), { type: "about:blank", status: expected, code, requestId });
 }
 
 test("what is made answers 201 with its place, and is found there", async () => {
@@ -99,7 +102,8 @@ test("HEAD is GET without the body", async () => {
 
 const refused: [what: string, body: string, headers: Record<string, string>, status: number, code: string][] = [
   ["malformed JSON", '{"id":"x",}', {}, 400, "BODY_MALFORMED"],
-  ["a number", "5", {}, 400, "BODY_MALFORMED"],
+  ["a number", "5", {}, 422, "VALIDATION_ERROR"],
+  ["null", "null", {}, 422, "VALIDATION_ERROR"],
   ["an array", '[{"id":"x"}]', {}, 422, "VALIDATION_ERROR"],
   ["no JSON", "id=x", { "content-type": "application/x-www-form-urlencoded" }, 415, "MEDIA_TYPE_UNSUPPORTED"],
   ["an unknown encoding", "{}", { "content-encoding": "x" }, 415, "ENCODING_UNSUPPORTED"],
@@ -156,6 +160,27 @@ test("a request that takes too long is 408, a connection beyond the limit is clo
   }
 });
 
+test("a connection waits for its next request, and makes room where many are taken", async () => {
+  const limited = await startPlatform({ env: { HTTP_KEEP_ALIVE_SECONDS: "77", HTTP_CONNECTIONS_MAX: "10" } });
+  const agents = Array.from({ length: 20 }, () => new Agent({ keepAlive: true, maxSockets: 1 }));
+  try {
+    const live = (agent: Agent) =>
+      new Promise<IncomingMessage>((resolve, reject) => {
+        get(`${limited.http}/health/live`, { agent }, resolve).on("error", reject);
+      });
+    const answers = [];
+    for (const agent of agents) {
+      const answer = await live(agent);
+      for await (const _ of answer);
+      answers.push([answer.statusCode, answer.headers["keep-alive"]]);
+    }
+    assert.deepEqual(answers, Array(agents.length).fill([200, "timeout=77"]));
+  } finally {
+    for (const agent of agents) agent.destroy();
+    await limited.stop();
+  }
+});
+
 test("too much that unpacks from little is 413", async () => {
   const packed = new Blob([JSON.stringify({ name: "x".repeat(100 * BODY_BYTES_MAX) })])
     .stream()
@@ -171,6 +196,11 @@ test("too much that unpacks from little is 413", async () => {
 const wrongFields: [method: string, path: string, body: string | undefined, field: string][] = [
   ["POST", "/v1/devices", '{"naem":"x"}', "naem"],
   ["POST", "/v1/devices", '{"id":"x","__proto__":{"name":"p"}}', "__proto__"],
+  ["POST", "/v1/devices", '{"id":"x","tags":{"__proto__":"p"}}', "tags.__proto__"],
+  ["POST", "/v1/devices/d/readings", '{"readings":[{"values":{"__proto__":1,"a":1}}]}', "readings.0.values.__proto__"],
+  ["POST", "/v1/devices/d/readings", '{"readings":[{"values":{"a":-1e400}}]}', "readings.0.values.a"],
+  ["PUT", "/v1/devices/d/config", '{"config":{"a":[1,1e400]}}', "config.a.1"],
+  ["PUT", "/v1/devices/d/config", `{"config":${'{"a":'.repeat(50)}1${"}".repeat(50)}}`, `config${".a".repeat(39)}`],
   ["POST", "/v1/devices", '{"id":7}', "id"],
   ["POST", "/v1/devices", '{"groups":["a",7]}', "groups.1"],
   ["POST", "/v1/devices", '{"tags":{"a":{"$gt":""}}}', "tags.a"],

@@ -53,7 +53,7 @@ test("files of version 1 with the real recording are migrated at start; every re
 test("a data file of a newer program is refused at start in one line with file and versions, exit code 1, and is left alone", async (t) => {
   const dataDir = newFolder(t);
   await (await startPlatform({ dataDir })).stop();
-  for (const name of ["facts.db", "work.db", "readings.db", "latest.db", "documents.db"]) {
+  for (const name of ["facts.db", "work.db", "readings.db", "latest.db", "documents.db", "sessions.db"]) {
     const file = join(dataDir, name);
     const { version } = markOf(file);
     const mark = (to: number) => {

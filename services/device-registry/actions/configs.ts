@@ -1,8 +1,9 @@
 import { boundedJson } from "../../../lib/bounded-json.ts";
+import { JSON_DEPTH_MAX } from "../../../lib/json-fault.ts";
 import { tenantOf } from "../../../lib/meta.ts";
 import { deviceConfigOf } from "../device-config.model.ts";
 import { ConfigNotFoundError } from "../errors.ts";
-import { JSON_DEPTH_MAX, registryActions } from "../registry.ts";
+import { registryActions } from "../registry.ts";
 
 /** What a device is to do. */
 export const configActions = registryActions({

@@ -1,12 +1,13 @@
 import { Errors } from "moleculer";
 import { boundedJson } from "../../../lib/bounded-json.ts";
 import { cursorOf, placeOf } from "../../../lib/cursor.ts";
+import { JSON_DEPTH_MAX } from "../../../lib/json-fault.ts";
 import { tenantOf } from "../../../lib/meta.ts";
 import { problemsOf } from "../../../lib/telemetry-schema.ts";
 import { TypeId } from "../../../schemas/device-type.ts";
 import { deviceTypeOf } from "../device-type.model.ts";
 import { DeviceTypeNotFoundError } from "../errors.ts";
-import { JSON_DEPTH_MAX, registryActions } from "../registry.ts";
+import { registryActions } from "../registry.ts";
 
 /** Wrong places of a schema that are told at once. */
 const PROBLEMS_MAX = 10;

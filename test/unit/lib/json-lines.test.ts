@@ -33,6 +33,7 @@ for (const [what, text, line] of [
   ["too long", `1\n"${"x".repeat(30)}"\n`, 2],
   ["too long without an end", `1\n"${"x".repeat(30)}`, 2],
   ["one too many", "1\n2\n3\n4\n5\n", 5],
+  ["one too many and empty", "1\n\n\n\n\n\n", 5],
 ] as const)
   test(`a line that is ${what} ends it with 413, naming the line`, async () => {
     await assert.rejects(read(text), (error: { code: number; data: { field: string }[] }) => {
