@@ -15,8 +15,8 @@ export interface JsonBounds {
  */
 export function boundedJson(value: unknown, field: string, { bytesMax, depthMax }: JsonBounds): string {
   // First of all: what recurses, JSON.stringify included, ends at some depth with an error of its own.
-  const fault = jsonFault(value, depthMax);
-  if (fault) throw refusal(fault.field === "" ? field : `${field}.${fault.field}`, fault.message);
+  const fault = jsonFault({ [field]: value }, depthMax);
+  if (fault) throw refusal(fault.field, fault.message);
   const text = JSON.stringify(value);
   if (Buffer.byteLength(text) > bytesMax) throw refusal(field, `must have at most ${bytesMax} bytes as JSON`);
   return text;

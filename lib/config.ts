@@ -200,6 +200,7 @@ const Variables = z.object({
   WORK_RETRY_SECONDS_MAX: count(60, 1, 86_400),
   /** Rejected messages kept per tenant; the oldest go first. */
   REJECTED_MESSAGES_MAX: count(10_000, 1, 10_000_000),
+  REJECTED_MESSAGES_PER_DEVICE_MAX: count(1000, 1, 10_000_000),
   /** Metrics that one device may have. */
   METRICS_PER_DEVICE_MAX: count(1000, 1, 10_000),
   /** Hours in which a reading without a time of its own, sent again under its id, is the same; 0 = it is another. */

@@ -51,7 +51,11 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
       retentionDays: config.RETENTION_DAYS,
       checkSeconds: config.RETENTION_CHECK_SECONDS,
     },
-    "rejected-messages": { ...documents, rejectedMessagesMax: config.REJECTED_MESSAGES_MAX },
+    "rejected-messages": {
+      ...documents,
+      rejectedMessagesMax: config.REJECTED_MESSAGES_MAX,
+      rejectedMessagesPerDeviceMax: config.REJECTED_MESSAGES_PER_DEVICE_MAX,
+    },
     "mqtt-bridge": {
       ...tls,
       mqttTlsPort: config.MQTT_TLS_PORT,

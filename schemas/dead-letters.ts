@@ -112,5 +112,11 @@ export const deadLetters = defineContract({
       scope: "dead-letters:write",
       rest: "POST /dead-letters:discard",
     },
+    /** The device is deleted with what it sent. Not on REST. */
+    forget: {
+      summary: "Delete the dead letters of a device",
+      params: z.strictObject({ deviceId: DeviceId }),
+      result: z.void(),
+    },
   },
 });

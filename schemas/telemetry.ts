@@ -64,6 +64,11 @@ export interface TelemetryRejected {
   /** As the device gave them, where it did. */
   contentType?: string;
   messageId?: string;
+  /**
+   * Not a message but the deletion of what was refused of the device: on the channel, so that what it had before goes
+   * too, wherever a consumer is. The fields of a message are empty then.
+   */
+  deleted?: true;
 }
 
 export const Reading = z.object({ ts: Instant, values: MetricValues }).meta({ id: "Reading" });
@@ -245,6 +250,12 @@ export const rejectedMessages = defineContract({
       result: BulkDiscarded,
       scope: "telemetry:write",
       rest: "POST /rejected-messages:discard",
+    },
+    /** The device is deleted with what it sent. Not on REST. */
+    forget: {
+      summary: "Delete the rejected messages of a device",
+      params: z.strictObject({ deviceId: DeviceId }),
+      result: z.void(),
     },
   },
 });

@@ -134,6 +134,10 @@ export const deadLettersService = (channels: Declared) =>
         this.logger.info("Dead letters discarded.", audited(ctx, letters));
         return { discarded, more: found.length > limit };
       },
+
+      async forget(ctx) {
+        await this.letters.removeOf(tenantOf(ctx), ctx.params.deviceId);
+      },
     },
 
     // Its names are known only when it is made.

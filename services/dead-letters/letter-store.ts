@@ -91,6 +91,11 @@ export class LetterStore {
     return edited;
   }
 
+  /** All of a device. */
+  async removeOf(tenantId: string, deviceId: string): Promise<void> {
+    await this.model.deleteMany({ tenantId, deviceId });
+  }
+
   /** A letter that was edited since it was read stays. */
   async remove(letters: readonly Pick<DeadLetterDocument, "_id" | "revision">[]): Promise<number> {
     if (letters.length === 0) return 0;

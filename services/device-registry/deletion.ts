@@ -12,17 +12,17 @@ const SWEEP_MAX = 1000;
 export class Deletion {
   readonly #devices: Devices;
   readonly #configs: DeviceConfigs;
-  readonly #deleteReadings: (tenantId: string, deviceId: string) => Promise<unknown>;
+  readonly #deleteSent: (tenantId: string, deviceId: string) => Promise<unknown>;
 
-  /** @param deleteReadings asks for the deletion of a device's readings, all of them. */
+  /** @param deleteSent asks for the deletion of all that a device sent. */
   constructor(
     devices: Devices,
     configs: DeviceConfigs,
-    deleteReadings: (tenantId: string, deviceId: string) => Promise<unknown>,
+    deleteSent: (tenantId: string, deviceId: string) => Promise<unknown>,
   ) {
     this.#devices = devices;
     this.#configs = configs;
-    this.#deleteReadings = deleteReadings;
+    this.#deleteSent = deleteSent;
   }
 
   /** @throws DeviceNotFoundError */
@@ -31,7 +31,7 @@ export class Deletion {
   }
 
   async finish(device: DeviceDocument): Promise<void> {
-    if (device.deleting?.readings === "delete") await this.#deleteReadings(device.tenantId, device.deviceId);
+    if (device.deleting?.readings === "delete") await this.#deleteSent(device.tenantId, device.deviceId);
     await this.#configs.remove(device);
     await this.#devices.remove(device);
   }

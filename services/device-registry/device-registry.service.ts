@@ -43,9 +43,12 @@ export default defineService(deviceRegistry, {
     this.types = new DeviceTypes(types, this.devices);
     this.configs = new DeviceConfigs(configs);
     this.tenants = new TenantSettings(this.documents);
-    this.deletion = new Deletion(this.devices, this.configs, (tenantId, deviceId) =>
-      this.broker.call("telemetry.deleteReadings", { deviceId }, { meta: { tenantId } }),
-    );
+    this.deletion = new Deletion(this.devices, this.configs, async (tenantId, deviceId) => {
+      const [device, opts] = [{ deviceId }, { meta: { tenantId } }];
+      await this.broker.call("telemetry.deleteReadings", device, opts);
+      await this.broker.call("rejected-messages.forget", device, opts);
+      await this.broker.call("dead-letters.forget", device, opts);
+    });
   },
 
   /** What was cut off by the end of the last process is finished now. */

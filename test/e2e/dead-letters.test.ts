@@ -173,6 +173,20 @@ test("rejected messages are re-driven in bulk with the reason why each stays, an
   await refused(rest.request("DELETE", `/v1/rejected-messages/${messages[0]?.rejectionId}`), 404, /NOT_FOUND/);
 });
 
+test("a device that is deleted with its readings leaves no rejected message and no dead letter; without them both stay", async (t) => {
+  for (const [deviceId, readings, left] of [
+    ["leaving", "delete", 0],
+    ["staying", "keep", 1],
+  ] as const) {
+    await publishing(deviceId, ["{", '{"c":3}']);
+    await letters(t, deviceId, 1);
+    await rejected(t, deviceId, 1);
+    await rest.request("DELETE", `/v1/devices/${deviceId}?readings=${readings}`);
+    await letters(t, deviceId, left);
+    await rejected(t, deviceId, left);
+  }
+});
+
 test("the API document has each of these paths with its parameters", async () => {
   const { paths } = (await rest.request("GET", "/openapi.json")) as {
     paths: Record<string, Record<string, { parameters?: { name: string; in: string }[] }>>;

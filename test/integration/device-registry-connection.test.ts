@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import type { Context } from "moleculer";
 import { openDocumentStore } from "../../lib/document-store.ts";
 import type { DeviceEvent } from "../../schemas/device-events.ts";
 import deviceRegistry from "../../services/device-registry/device-registry.service.ts";
@@ -138,9 +139,21 @@ test("a deletion with its readings waits for them, is finished by the next sweep
     },
   });
   await broker.waitForServices("telemetry");
+  for (const name of ["rejected-messages", "dead-letters"]) {
+    // Rejected messages and dead letters are what it sent, too.
+    await assert.rejects(call("device-registry.delete", { deviceId: "with" }), { code: 404 });
+    assert.ok(await raw.findOne({ _id: "default/with" }));
+    broker.createService({ name, actions: { forget: (ctx: Context) => void asked.push([name, ctx.params]) } });
+    await broker.waitForServices(name);
+  }
+  asked.length = 0;
   // A former wish holds: those that are half deleted are no use to anybody.
   await call("device-registry.delete", { deviceId: "with" });
-  assert.deepEqual(asked, [[{ deviceId: "with" }, "default"]]);
+  assert.deepEqual(asked, [
+    [{ deviceId: "with" }, "default"],
+    ["rejected-messages", { deviceId: "with" }],
+    ["dead-letters", { deviceId: "with" }],
+  ]);
   assert.equal(await raw.findOne({ _id: "default/with" }), null);
 });
 

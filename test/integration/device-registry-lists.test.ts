@@ -135,9 +135,10 @@ test("a line that is refused fails alone, with its number and what is wrong", as
     '{"name":"no id"}',
     '{"id":"b3","naem":1}',
     "7",
+    '{"id":"b4","tags":{"__proto__":"x"}}',
   ];
   const { registered, failed, results } = await registerBatch(lines.join("\r\n"));
-  assert.deepEqual([registered, failed], [2, 5]);
+  assert.deepEqual([registered, failed], [2, 6]);
   const { deviceId = "" } = results[4] ?? {};
   assert.match(deviceId, /^[0-9a-f-]{36}$/);
   assert.partialDeepStrictEqual(results, [
@@ -148,6 +149,7 @@ test("a line that is refused fails alone, with its number and what is wrong", as
     { line: 6, status: 201 },
     { line: 7, status: 422, errors: [{ field: "naem" }] },
     { line: 8, status: 422 },
+    { line: 9, status: 422, errors: [{ field: "tags.__proto__" }] },
   ]);
   assert.equal((await call("device-registry.get", { deviceId })).name, "no id");
   const again = await registerBatch('{"id":"b1","name":"other"}');

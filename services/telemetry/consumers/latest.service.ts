@@ -8,6 +8,7 @@ import type { LatestMetrics } from "../latest/latest-values.ts";
 import { openLatestStore } from "../latest/open.ts";
 import { type ReadingStoreSettings, readingStore } from "../reading-store/reading-store.mixin.ts";
 import { rangeOf } from "../readings-query.ts";
+import { deletedRange } from "./deleted-range.ts";
 import { inOrder } from "./in-order.ts";
 
 interface Settings extends Partial<ReadingStoreSettings> {
@@ -68,7 +69,7 @@ export default defineService(telemetryLatest, {
       async handler({ params: batch }) {
         await inOrder(batch, {
           write: (messages) => this.latest.merge(messages),
-          remove: (range) => this.latest.forget(range),
+          remove: (deletion) => this.latest.forget(deletedRange(deletion)),
         });
         if (batch.length < BATCH) await sleep(PACE_MS);
       },

@@ -6,15 +6,18 @@ import { tenantOf } from "../../../lib/meta.ts";
 import { type Ctx, defineService } from "../../../lib/service.ts";
 import { type DocumentStoreSettings, documentStore } from "../../../mixins/document-store.mixin.ts";
 import { rejectedMessages } from "../../../schemas/telemetry.ts";
+import { inOrder } from "./in-order.ts";
 import { type RejectionDocument, rejectionModel } from "./rejection.model.ts";
-import { documentOf, rejectedMessageOf, resubmissionOf } from "./rejection.ts";
-import { findRejection, oldestRejections } from "./rejection-store.ts";
+import { deletionOf, documentOf, rejectedMessageOf, resubmissionOf } from "./rejection.ts";
+import { findRejection, keepNewest, keepRejections, oldestRejections } from "./rejection-store.ts";
 
 const Place = z.tuple([z.int(), z.string()]);
 
 interface Settings extends Partial<DocumentStoreSettings> {
   /** Messages kept per tenant; the oldest go first. */
   rejectedMessagesMax: number;
+  /** The same per device. */
+  rejectedMessagesPerDeviceMax: number;
 }
 
 /** Who decided over messages; their ids say the rest. */
@@ -27,7 +30,7 @@ const audited = (ctx: Ctx, rejections: readonly RejectionDocument[]) => ({
 /** Keeps what devices sent and the platform refused, so that somebody can see why. */
 export default defineService(rejectedMessages, {
   mixins: [documentStore],
-  settings: { rejectedMessagesMax: 10_000 } as Settings,
+  settings: { rejectedMessagesMax: 10_000, rejectedMessagesPerDeviceMax: 1000 } as Settings,
   state: () => ({ rejections: undefined as unknown as Model<RejectionDocument> }),
 
   async started() {
@@ -109,6 +112,15 @@ export default defineService(rejectedMessages, {
       this.logger.info("Rejected messages discarded.", audited(ctx, rejections));
       return { discarded: deletedCount, more: found.length > limit };
     },
+
+    async forget(ctx) {
+      const { deviceId } = ctx.params;
+      const tenantId = tenantOf(ctx);
+      await this.broker.publish("telemetry.rejected", deletionOf(tenantId, deviceId), {
+        key: `${tenantId}/${deviceId}`,
+      });
+      await this.rejections.deleteMany({ tenantId, deviceId });
+    },
   },
 
   channels: {
@@ -116,22 +128,18 @@ export default defineService(rejectedMessages, {
       group: "rejected-messages",
       async handler({ params: batch }) {
         const { rejections, settings } = this;
-        await rejections.bulkWrite(
-          batch.map(documentOf).map(({ _id, ...document }) => ({
-            updateOne: { filter: { _id }, update: { $setOnInsert: document }, upsert: true },
-          })),
-          { ordered: false },
+        await inOrder(batch, {
+          write: (rejected) => keepRejections(rejections, rejected.map(documentOf)),
+          remove: ({ tenantId, deviceId }) => rejections.deleteMany({ tenantId, deviceId }),
+        });
+        // A device's own first: one that sends nonsense all the time leaves the others' alone.
+        const devices = batch.map(
+          ({ tenantId, deviceId }) => [`${tenantId}/${deviceId}`, { tenantId, deviceId }] as const,
         );
-        for (const tenantId of new Set(batch.map((rejected) => rejected.tenantId))) {
-          const excess = (await rejections.countDocuments({ tenantId })) - settings.rejectedMessagesMax;
-          if (excess <= 0) continue;
-          const oldest = await rejections
-            .find({ tenantId }, { _id: 1 })
-            .sort({ receivedAt: 1, _id: 1 })
-            .limit(excess)
-            .lean();
-          await rejections.deleteMany({ _id: { $in: oldest.map(({ _id }) => _id) } });
-        }
+        for (const device of new Map(devices).values())
+          await keepNewest(rejections, device, settings.rejectedMessagesPerDeviceMax);
+        for (const tenantId of new Set(batch.map((rejected) => rejected.tenantId)))
+          await keepNewest(rejections, { tenantId }, settings.rejectedMessagesMax);
       },
     },
   },

@@ -12,6 +12,31 @@ export interface RejectionFilter {
   before?: string | undefined;
 }
 
+/** Those that are there stay as they are. */
+export async function keepRejections(
+  rejections: Model<RejectionDocument>,
+  documents: readonly RejectionDocument[],
+): Promise<void> {
+  await rejections.bulkWrite(
+    documents.map(({ _id, ...document }) => ({
+      updateOne: { filter: { _id }, update: { $setOnInsert: document }, upsert: true },
+    })),
+    { ordered: false },
+  );
+}
+
+/** Deletes the oldest beyond `max`. */
+export async function keepNewest(
+  rejections: Model<RejectionDocument>,
+  whose: { tenantId: string; deviceId?: string },
+  max: number,
+): Promise<void> {
+  const excess = (await rejections.countDocuments(whose)) - max;
+  if (excess <= 0) return;
+  const oldest = await rejections.find(whose, { _id: 1 }).sort({ receivedAt: 1, _id: 1 }).limit(excess).lean();
+  await rejections.deleteMany({ _id: { $in: oldest.map(({ _id }) => _id) } });
+}
+
 /** @throws RejectedMessageNotFoundError */
 export async function findRejection(
   rejections: Model<RejectionDocument>,

@@ -15,6 +15,12 @@ export const documentOf = (rejected: TelemetryRejected): RejectionDocument => {
   };
 };
 
+/** The fact that what was refused of a device is deleted. */
+export const deletionOf = (tenantId: string, deviceId: string): TelemetryRejected => ({
+  ...{ tenantId, deviceId, receivedAt: Date.now() * 1000, deleted: true },
+  ...{ rejectionId: "", topic: "", reason: "", payload: "" },
+});
+
 /** A stored rejection as callers see it. */
 export const rejectedMessageOf = (document: RejectionDocument): RejectedMessage => {
   const { rejectionId, deviceId, topic, reason, receivedAt, payload, contentType } = document;

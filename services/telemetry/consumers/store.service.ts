@@ -3,6 +3,7 @@ import { defineService } from "../../../lib/service.ts";
 import { telemetryStore } from "../../../schemas/telemetry.ts";
 import { readingStore } from "../reading-store/reading-store.mixin.ts";
 import type { DeviceRange } from "../reading-store/reading-store.ts";
+import { deletedRange } from "./deleted-range.ts";
 import { inOrder } from "./in-order.ts";
 import { rejectionOf } from "./refused-reading.ts";
 
@@ -49,7 +50,8 @@ export default defineService(telemetryStore, {
             this.broker.metrics.increment(DUPLICATES, {}, duplicates);
             this.broker.metrics.increment(REFUSED, {}, refused.length);
           },
-          remove: async (range) => {
+          remove: async (deletion) => {
+            const range = deletedRange(deletion);
             await this.readings.delete(range);
             // It may have been here already, and have looked at what is deleted only now. Where it is away it comes yet.
             await this.broker

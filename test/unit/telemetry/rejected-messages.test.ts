@@ -15,8 +15,14 @@ const folder = mkdtempSync(join(tmpdir(), "rejected-messages-"));
 const broker = new ServiceBroker({ logger: false, validator: false });
 const service = broker.createService({
   ...rejectedMessages,
-  settings: { documentsFile: join(folder, "documents.db"), synchronous: "NORMAL", rejectedMessagesMax: 5 },
+  settings: {
+    documentsFile: join(folder, "documents.db"),
+    synchronous: "NORMAL",
+    rejectedMessagesMax: 5,
+    rejectedMessagesPerDeviceMax: 5,
+  },
 });
+const perDevice = (max: number) => Object.assign(service.settings as object, { rejectedMessagesPerDeviceMax: max });
 await broker.start();
 after(async () => {
   await broker.stop();
@@ -114,4 +120,27 @@ test("a cursor of another list is refused, naming cursor", async () => {
   const { nextCursor: cursor } = await list("pages", { limit: 1 });
   for (const refused of [list("pages", { cursor, deviceId: "a" }), list("again", { cursor })])
     await assert.rejects(refused, { code: 400, type: "CURSOR_REFUSED" });
+});
+
+test("a device that sends nonsense all the time pushes out its own only", async (t) => {
+  perDevice(2);
+  t.after(() => perDevice(5));
+  await take(rejected(0, "noisy", "quiet"));
+  for (let n = 1; n < 10; n++) await take(rejected(n, "noisy", "loud"));
+  assert.deepEqual(await ids("noisy"), ["r9", "r8", "r0"]);
+});
+
+test("a deletion takes what its channel had before it, and leaves what came behind and other devices' own", async () => {
+  const deletion = {
+    ...rejected(0, "gone"),
+    rejectionId: "",
+    topic: "",
+    reason: "",
+    payload: "",
+    deleted: true as const,
+  };
+  await take(rejected(1, "gone"), rejected(2, "gone", "other"), deletion, rejected(3, "gone"));
+  assert.deepEqual(await ids("gone"), ["r3", "r2"]);
+  await take(rejected(4, "gone"), deletion);
+  assert.deepEqual(await ids("gone"), ["r2"]);
 });
