@@ -28,6 +28,9 @@ export interface StoreFileOptions {
   statementsMax: number;
 }
 
+/** A commit waits at most so long for others to join it. */
+const GATHER_MS_MAX = 5;
+
 /** A write that waits for the commit of its group. */
 interface Waiting {
   work: () => unknown;
@@ -44,6 +47,8 @@ export class StoreFile {
   readonly #statementsMax: number;
   #inTransaction = false;
   #group: Waiting[] = [];
+  /** When the last group's commit had ended, and how long it took, milliseconds. */
+  #lastCommit = { endedAt: 0, took: 0 };
 
   /** @throws Error when the file is something else, or of a newer format. */
   constructor(file: string, options: StoreFileOptions) {
@@ -96,10 +101,19 @@ export class StoreFile {
     return this.#transaction("BEGIN IMMEDIATE", work);
   }
 
-  /** As `write`, and resolves when it is durable; what one turn of the event loop writes is committed at once. */
+  /**
+   * As `write`, and resolves when it is durable; what one turn of the event loop writes is committed at once. Between
+   * commits there is as much time as the last one took: the event loop takes one new connection a turn, so that under a
+   * storm of them every turn would otherwise be a commit of one.
+   */
   commit<T>(work: () => T): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
-    if (this.#group.length === 0) setImmediate(() => this.#flush());
+    if (this.#group.length === 0) {
+      const { endedAt, took } = this.#lastCommit;
+      const early = endedAt + Math.min(took, GATHER_MS_MAX) - performance.now();
+      if (early > 0) setTimeout(() => this.#flush(), early);
+      else setImmediate(() => this.#flush());
+    }
     this.#group.push({ work, resolve: resolve as (result: unknown) => void, reject });
     return promise;
   }
@@ -108,6 +122,7 @@ export class StoreFile {
     if (this.#group.length === 0) return;
     const group = this.#group;
     this.#group = [];
+    const begun = performance.now();
     const [first] = group;
     try {
       if (first && group.length === 1) first.resolve(this.#transaction("BEGIN IMMEDIATE", first.work));
@@ -116,6 +131,8 @@ export class StoreFile {
     } catch (error) {
       for (const { reject } of group) reject(error);
     }
+    const endedAt = performance.now();
+    this.#lastCommit = { endedAt, took: endedAt - begun };
   }
 
   /** One of a group: what it throws undoes as much as it would alone. Returns what is to be said after the commit. */
