@@ -43,6 +43,7 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
       graceSeconds: config.CONNECTION_GRACE_SECONDS,
     },
     "dead-letters": documents,
+    audit: documents,
     telemetry: { ...readings, typeRefreshSeconds: config.DEVICE_TYPE_REFRESH_SECONDS },
     "telemetry-store": readings,
     "telemetry-latest": { ...readings, latestFile: join(config.DATA_DIR, "latest.db") },

@@ -1,3 +1,4 @@
+import type { AuditRecorded } from "./audit.ts";
 import type { DeviceEvent } from "./device-events.ts";
 import type { TelemetryReceived, TelemetryRejected } from "./telemetry.ts";
 
@@ -23,6 +24,8 @@ export const channels = {
   "device.events": fact<DeviceEvent>(),
   /** An uplink message that was refused, with the reason and its bytes. */
   "telemetry.rejected": fact<TelemetryRejected>(),
+  /** What was done, by whom; of a tenant in order. */
+  "audit.recorded": fact<AuditRecorded>(),
 } as const;
 
 export type Channels = typeof channels;

@@ -1,4 +1,5 @@
 import type { ActionsOf } from "../lib/contract.ts";
+import { audit } from "./audit.ts";
 import { deadLetters } from "./dead-letters.ts";
 import { deviceRegistry } from "./device-registry.ts";
 import { mqttBridge } from "./mqtt-bridge.ts";
@@ -14,10 +15,12 @@ export const contracts = [
   telemetryRetention,
   rejectedMessages,
   deadLetters,
+  audit,
 ] as const;
 export type Actions = ActionsOf<typeof deviceRegistry> &
   ActionsOf<typeof telemetry> &
   ActionsOf<typeof telemetryLatest> &
   ActionsOf<typeof rejectedMessages> &
   ActionsOf<typeof mqttBridge> &
-  ActionsOf<typeof deadLetters>;
+  ActionsOf<typeof deadLetters> &
+  ActionsOf<typeof audit>;
