@@ -84,7 +84,7 @@ test("MONGO_URL alone puts documents, readings and newest values into MongoDB, a
   const settings = serviceSettings(readConfig({ MONGO_URL: url }));
   const stores = Object.keys(settings).filter((name) => settings[name]?.["mongo"] !== undefined);
   assert.deepEqual(stores.sort(), [
-    ...["dead-letters", "device-registry", "rejected-messages", "telemetry"],
+    ...["audit", "dead-letters", "device-registry", "rejected-messages", "telemetry"],
     ...["telemetry-latest", "telemetry-retention", "telemetry-store"],
   ]);
   for (const name of stores)
