@@ -51,6 +51,12 @@ const rabbitmqUrl = z
   .max(4096)
   .regex(/^amqps?:\/\/[^/?#\s]+/, "must be amqp://… or amqps://…")
   .refine(URL.canParse, "is no URL");
+const smtpUrl = z
+  .string()
+  .max(4096)
+  .regex(/^smtps?:\/\/[^/?#\s]+/, "must be smtp://… or smtps://…")
+  .refine(URL.canParse, "is no URL");
+
 /** Kept as it was given: what it says is parsed again where it is used. */
 const transporter = z
   .string()
@@ -211,6 +217,17 @@ const Variables = z.object({
   RETENTION_CHECK_SECONDS: count(3600, 1, 86_400),
 
   /** Lines and bytes of one batch of registrations. */
+  /** Failed logins for one account from one address, for one account, and from one address, in the window. */
+  LOGIN_FAILURES_MAX: count(10, 1, 1_000_000),
+  LOGIN_FAILURES_PER_ACCOUNT_MAX: count(100, 1, 1_000_000),
+  LOGIN_FAILURES_PER_ADDRESS_MAX: count(100, 1, 1_000_000),
+  LOGIN_WINDOW_SECONDS: count(900, 1, 86_400),
+  INVITATION_DAYS: count(7, 1, 365),
+  PASSWORD_RESET_SECONDS: count(3600, 60, 86_400),
+  SMTP_URL: smtpUrl.optional(),
+  MAIL_FROM: z.string().min(3).max(320).default("Ganglion <ganglion@localhost>"),
+  SMTP_TIMEOUT_SECONDS: count(10, 1, 300),
+
   DEVICE_BATCH_LINES_MAX: count(10_000, 1, 1_000_000),
   DEVICE_BATCH_BYTES_MAX: count(16_777_216, 1024, 268_435_456),
   DEVICE_CONFIG_BYTES_MAX: count(65_536, 2, 1_048_576),

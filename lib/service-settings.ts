@@ -3,6 +3,8 @@ import type { Middleware, ServiceSchema } from "moleculer";
 import type { Config } from "./config.ts";
 import type { MongoSettings } from "./mongo/shared-client.ts";
 
+const DAY_SECONDS = 86_400;
+
 /** The configuration as each service sees it: no service knows a variable's name, and none reads another's value. */
 export const serviceSettings = (config: Config): Record<string, Record<string, unknown>> => {
   const mongo = mongoSettings(config);
@@ -44,6 +46,22 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
     },
     "dead-letters": documents,
     audit: documents,
+    users: {
+      ...documents,
+      invitationSeconds: config.INVITATION_DAYS * DAY_SECONDS,
+      resetSeconds: config.PASSWORD_RESET_SECONDS,
+      attempts: {
+        pairMax: config.LOGIN_FAILURES_MAX,
+        accountMax: config.LOGIN_FAILURES_PER_ACCOUNT_MAX,
+        addressMax: config.LOGIN_FAILURES_PER_ADDRESS_MAX,
+        windowSeconds: config.LOGIN_WINDOW_SECONDS,
+      },
+    },
+    mail: {
+      ...(config.SMTP_URL === undefined ? {} : { url: config.SMTP_URL, $secureSettings: ["url"] }),
+      from: config.MAIL_FROM,
+      timeoutMs: config.SMTP_TIMEOUT_SECONDS * 1000,
+    },
     telemetry: { ...readings, typeRefreshSeconds: config.DEVICE_TYPE_REFRESH_SECONDS },
     "telemetry-store": readings,
     "telemetry-latest": { ...readings, latestFile: join(config.DATA_DIR, "latest.db") },

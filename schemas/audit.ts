@@ -72,14 +72,14 @@ export const audit = defineContract({
       }),
       result: pageOf(AuditEvent),
       scope: "audit:read",
-      rest: "GET /audit-events",
+      rest: "GET /audit",
     },
     head: {
       summary: "Number and hash of the latest event, to be kept elsewhere",
       params: z.strictObject({}),
       result: AuditHead,
       scope: "audit:read",
-      rest: "GET /audit-events/head",
+      rest: "GET /audit/head",
     },
   },
 });

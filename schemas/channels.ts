@@ -1,5 +1,6 @@
 import type { AuditRecorded } from "./audit.ts";
 import type { DeviceEvent } from "./device-events.ts";
+import type { MailRequested } from "./mail.ts";
 import type { TelemetryReceived, TelemetryRejected } from "./telemetry.ts";
 
 /** Declares the payload of a channel as a type only: hot-path messages are validated once, at the edge. */
@@ -26,6 +27,8 @@ export const channels = {
   "telemetry.rejected": fact<TelemetryRejected>(),
   /** What was done, by whom; of a tenant in order. */
   "audit.recorded": fact<AuditRecorded>(),
+  /** A mail to be sent. */
+  "mail.requested": work<MailRequested>(),
 } as const;
 
 export type Channels = typeof channels;

@@ -9,4 +9,10 @@ export interface Hints {
   "device.config-changed": { tenantId: string; deviceId: string };
   /** A device type was changed or deleted. */
   "device-type.changed": { tenantId: string; typeId: string };
+  /** A user's roles in a tenant were changed, or the user may not act there any more. */
+  "user.access-changed": { tenantId: string; userId: string };
+  /** Whoever signed in with the former password has to do it again. */
+  "user.password-changed": { userId: string };
+  /** Nobody may act in the tenant. */
+  "tenant.suspended": { tenantId: string };
 }

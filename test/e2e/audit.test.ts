@@ -8,7 +8,7 @@ import { restClient } from "../support/rest.ts";
 const WAIT = { timeout: 15_000 };
 
 const events = async ({ http }: Platform, query = ""): Promise<AuditEvent[]> =>
-  ((await restClient(http).request("GET", `/v1/audit-events?limit=1000${query}`)) as { items: AuditEvent[] }).items;
+  ((await restClient(http).request("GET", `/v1/audit?limit=1000${query}`)) as { items: AuditEvent[] }).items;
 
 test("administrative acts are recorded with what they made and how they ended; what is only read or measured is not", async (t) => {
   const platform = await startPlatform();
@@ -44,7 +44,7 @@ test("administrative acts are recorded with what they made and how they ended; w
   assert.match(last?.address ?? "", /127\.0\.0\.1$/);
 
   const env = { DATA_DIR: platform.dataDir };
-  const { seq, hash } = (await rest.request("GET", "/v1/audit-events/head")) as { seq: number; hash: string };
+  const { seq, hash } = (await rest.request("GET", "/v1/audit/head")) as { seq: number; hash: string };
   const good = await command("audit-verify", ["--head", `default=${seq}:${hash}`], env);
   assert.deepEqual([good.code, good.stdout], [0, `default: 5 events, good up to default=${seq}:${hash}\n`]);
   const cut = await command("audit-verify", ["--head", `default=6:${hash}`], env);

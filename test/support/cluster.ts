@@ -10,7 +10,7 @@ export const PROCESSES: Readonly<Record<string, string>> = {
   "mqtt-bridge": "mqtt-bridge",
   telemetry: "telemetry/telemetry,telemetry/retention",
   consumers: "telemetry/consumers",
-  "dead-letters": "dead-letters,audit",
+  "dead-letters": "dead-letters,audit,users,mail",
 };
 
 export interface ClusterOptions extends Omit<ProcessOptions, "env"> {

@@ -85,7 +85,7 @@ test("MONGO_URL alone puts documents, readings and newest values into MongoDB, a
   const stores = Object.keys(settings).filter((name) => settings[name]?.["mongo"] !== undefined);
   assert.deepEqual(stores.sort(), [
     ...["audit", "dead-letters", "device-registry", "rejected-messages", "telemetry"],
-    ...["telemetry-latest", "telemetry-retention", "telemetry-store"],
+    ...["telemetry-latest", "telemetry-retention", "telemetry-store", "users"],
   ]);
   for (const name of stores)
     assert.partialDeepStrictEqual(settings[name], {
