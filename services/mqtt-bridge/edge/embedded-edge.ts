@@ -2,11 +2,10 @@ import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { Aedes, type Client, type ConnectPacket, type PublishPacket } from "aedes";
-import mqttPacket from "mqtt-packet";
 import { Admission } from "./admission.ts";
 import * as internals from "./aedes-internals.ts";
 import { BrokerPersistence } from "./broker-persistence.ts";
-import { ConnackError, ReturnCode } from "./connack.ts";
+import { ConnackError, Refused, refuseConnect } from "./connack.ts";
 import { Connection, prefixOf } from "./connection.ts";
 import { CurrentValues } from "./current-values.ts";
 import { type DeliverOptions, Delivery } from "./delivery.ts";
@@ -49,7 +48,6 @@ export class EmbeddedEdge {
   readonly #presence: Presence;
   readonly #wills: RecoveredWills;
   readonly #rate: MessageRate | undefined;
-  readonly #controlRate: MessageRate | undefined;
   readonly #connections = new WeakMap<Client, Connection>();
   readonly #sweeper: NodeJS.Timeout;
   #closing: Promise<void> | undefined;
@@ -71,12 +69,11 @@ export class EmbeddedEdge {
     this.#options = options;
     const { sessionsFile: file, synchronous } = options;
     this.#persistence = new BrokerPersistence(new SessionFile({ file, synchronous }), options);
-    this.#sessions = new StoredSessions(this.#persistence, options.maxParkedSessions, this.#nowMs());
-    this.#admission = new Admission(policy, options);
+    this.#sessions = new StoredSessions(this.#persistence, options, this.#nowMs());
+    this.#admission = new Admission(policy, options, MessageRate.of(options.maxControlPacketsPerSecond));
     this.#inbound = new Inbound(policy, options);
     this.#presence = new Presence(policy, options);
     this.#rate = MessageRate.of(options.maxMessagesPerSecond);
-    this.#controlRate = MessageRate.of(options.maxControlPacketsPerSecond);
     this.#listeners = new Listeners(options, (stream, request, crowded) => this.#accept(stream, request, crowded));
     this.#wills = new RecoveredWills(this.#persistence.wills, (sender, origin, will) => {
       const device = policy.identify(sender);
@@ -190,7 +187,7 @@ export class EmbeddedEdge {
       authenticate: (client, _username, password, done) => {
         this.#authenticate(client, password).then(
           () => done(null, true),
-          (error) => done(error, false),
+          (error) => this.#refuse(client, error),
         );
       },
       authorizePublish: (client, packet, done) => this.#publish(client, packet, done),
@@ -262,14 +259,7 @@ export class EmbeddedEdge {
   /** Before a CONNECT is believed: gives the client an id that only its device can have. False where it is refused. */
   #identify(client: Client, packet: ConnectPacket): boolean {
     if (this.#crowded.has(client)) {
-      const refusal = {
-        cmd: "connack",
-        sessionPresent: false,
-        returnCode: 3,
-        reasonCode: Reason.quotaExceeded,
-      } as const;
-      client.conn.write(mqttPacket.generate(refusal, { protocolVersion: packet.protocolVersion ?? 4 }));
-      client.close();
+      refuseConnect(client, packet.protocolVersion ?? 4, Refused.quotaExceeded);
       return false;
     }
     const device = this.#policy.identify({ username: packet.username, clientId: packet.clientId });
@@ -289,17 +279,22 @@ export class EmbeddedEdge {
     if (!connection) throw new Error("no connection");
     await this.#admission.admit(connection, password);
     // Asked for after the registry was, which takes its time.
-    if (this.#closing) throw new ConnackError(ReturnCode.serverUnavailable, "the server is stopping");
+    if (this.#closing) throw new ConnackError(Refused.unavailable, "the server is stopping");
     // Gone meanwhile: the session stays parked for the client's next attempt.
     if (client.closed) return;
     try {
       await this.#enter(connection, connection.device as DeviceKey);
     } catch (cause) {
       // While nothing can be stored nobody is let in, and with the next attempt it is tried again.
-      throw new ConnackError(ReturnCode.serverUnavailable, `not stored: ${(cause as Error).message}`, { cause });
+      throw new ConnackError(Refused.unavailable, `not stored: ${(cause as Error).message}`, { cause });
     } finally {
       if (client.closed) this.#leave(connection);
     }
+  }
+
+  #refuse(client: Client, error: unknown): void {
+    const code = error instanceof ConnackError ? error.code : Refused.unavailable;
+    refuseConnect(client, this.#connections.get(client)?.version ?? 4, code);
   }
 
   async #enter(connection: Connection, device: DeviceKey): Promise<void> {
@@ -326,7 +321,6 @@ export class EmbeddedEdge {
       signWill(connection.will, { username, clientId, sessionEpoch });
     }
     connection.rate = this.#rate?.enter(connection.prefix);
-    connection.controlRate = this.#controlRate?.enter(connection.prefix);
     this.#delivery.attach(connection, kept);
     await Promise.all([
       ended,

@@ -1,3 +1,4 @@
+import { ParkedSessions } from "./parked-sessions.ts";
 import type { SessionFile } from "./session-file.ts";
 import { SessionMemory } from "./session-memory.ts";
 import type { SqlitePersistence } from "./sqlite-persistence.ts";
@@ -9,27 +10,33 @@ export interface ConnectionFacts {
   sessionEpoch: number;
 }
 
+export interface ParkedLimits {
+  /** Sessions without a connection. */
+  maxParkedSessions: number;
+  /** Of one device; 0 = no limit. */
+  maxParkedSessionsPerDevice: number;
+}
+
 /**
  * The sessions that outlive their connections: when they end, and that all of a session ends with it. Those without a
- * connection are bounded in number and time; the one that has waited longest goes first.
+ * connection are bounded in number and time; the one that has waited longest goes first, of a device with too many its
+ * own.
  */
 export class StoredSessions {
   readonly memory: SessionMemory;
   readonly #file: SessionFile;
   readonly #persistence: SqlitePersistence;
-  readonly #max: number;
+  readonly #limits: ParkedLimits;
   readonly #statements;
-  /** When each session without a connection expires, the longest waiting first. */
-  readonly #parked = new Map<string, number>();
+  readonly #parked = new ParkedSessions();
 
-  /** @param maxParked sessions without a connection at most */
-  constructor(persistence: SqlitePersistence, maxParked: number, now: number) {
+  constructor(persistence: SqlitePersistence, limits: ParkedLimits, now: number) {
     const { file } = persistence;
     const { db } = file;
     this.memory = new SessionMemory(file);
     this.#file = file;
     this.#persistence = persistence;
-    this.#max = maxParked;
+    this.#limits = limits;
     this.#statements = {
       put: db.prepare("INSERT OR REPLACE INTO session(client, expiry_seconds, disconnected_at) VALUES(?, ?, ?)"),
       delete: db.prepare("DELETE FROM session WHERE client=?"),
@@ -69,12 +76,10 @@ export class StoredSessions {
       return;
     }
     void this.#file.write(() => this.#statements.put.run(client, expirySeconds, now));
-    this.#parked.delete(client);
     this.#parked.set(client, expiryOf(now, expirySeconds));
-    for (const oldest of this.#parked.keys()) {
-      if (this.#parked.size <= this.#max) break;
-      void this.end(oldest);
-    }
+    const { maxParkedSessions, maxParkedSessionsPerDevice: own } = this.#limits;
+    if (own > 0) for (const oldest of this.#parked.beyondOfDevice(client, own)) void this.end(oldest);
+    for (const oldest of this.#parked.beyond(maxParkedSessions)) void this.end(oldest);
   }
 
   /** All of a session goes: subscriptions, queue, memory. Its delayed will is the broker's to send. */
@@ -92,12 +97,12 @@ export class StoredSessions {
   }
 
   hasExpired(client: string, now: number): boolean {
-    return (this.#parked.get(client) ?? Number.POSITIVE_INFINITY) <= now;
+    return this.#parked.hasExpired(client, now);
   }
 
   /** Ends the sessions whose time is over. */
   sweep(now: number): void {
-    for (const [client, expiresAt] of this.#parked) if (expiresAt <= now) void this.end(client);
+    for (const client of this.#parked.expired(now)) void this.end(client);
   }
 }
 
