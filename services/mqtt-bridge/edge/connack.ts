@@ -8,6 +8,7 @@ interface Code {
 }
 
 export const Refused = {
+  version: { returnCode: 1, reasonCode: 0x84 },
   identifier: { returnCode: 2, reasonCode: 0x85 },
   unavailable: { returnCode: 3, reasonCode: 0x88 },
   quotaExceeded: { returnCode: 3, reasonCode: 0x97 },

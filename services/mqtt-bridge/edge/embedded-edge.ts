@@ -14,15 +14,17 @@ import type { DeviceKey, EdgePolicy } from "./edge-policy.ts";
 import { hangUpOnDestroy } from "./hang-up.ts";
 import { Inbound } from "./inbound.ts";
 import { Listeners } from "./listeners.ts";
-import { refuseMalformedProperties } from "./malformed-properties.ts";
 import { MessageRate } from "./message-rate.ts";
 import { isAnswered, isOwn, ownFilters, restoreFilter, SESSION } from "./own-filters.ts";
 import { SessionFile } from "./persistence/session-file.ts";
 import { StoredSessions } from "./persistence/stored-sessions.ts";
 import { Presence } from "./presence.ts";
+import type { ProtocolViolation } from "./protocol-violation.ts";
 import { DISCONNECT_TEXT, Reason } from "./reason.ts";
 import { RecoveredWills, signWill } from "./recovered-wills.ts";
 import { Session } from "./session.ts";
+import { isSupported, refuseViolations } from "./strict-packets.ts";
+import { NoMorePackets, parseStrictly } from "./strict-parser.ts";
 import { limitTopic } from "./topic-limits.ts";
 
 const LINGER_MS = 500;
@@ -209,13 +211,13 @@ export class EmbeddedEdge {
     const client = this.#broker.handle(stream, request);
     if (crowded) this.#crowded.add(client);
     hangUpOnDestroy(stream, () => client.closed, LINGER_MS);
-    internals.guardParser(client);
+    parseStrictly(client, (violation, version) => this.#violated(client, violation, version));
     internals.explainDisconnects(client, DISCONNECT_TEXT);
     const { maxTopicBytes, maxTopicLevels, now } = this.#options;
     const acknowledged = (id: number) => this.#connections.get(client)?.outbound?.settled(id);
     internals.beforePackets(client, (packet) => {
-      refuseMalformedProperties(packet);
       const connection = this.#connections.get(client);
+      refuseViolations(packet, connection !== undefined);
       if (!connection) return;
       connection.seenAt = now();
       switch (packet.cmd) {
@@ -246,6 +248,19 @@ export class EmbeddedEdge {
     });
   }
 
+  /** A client breaks the protocol: with MQTT 5 it is told how, once it is connected; below, the connection is cut. */
+  #violated(client: Client, violation: ProtocolViolation, version: number | undefined): void {
+    const connection = this.#connections.get(client);
+    const { code } = violation;
+    // What is wrong with a second CONNECT is that it is there.
+    if (connection?.version === 5)
+      connection.drop(code === Reason.unsupportedVersion ? Reason.protocolError : code, "network");
+    else if (connection || version === undefined) internals.cut(client, violation);
+    else if (code === Reason.unsupportedVersion) refuseConnect(client, version > 5 ? 5 : 4, Refused.version);
+    else if (version === 5) refuseConnect(client, 5, { returnCode: Refused.unavailable.returnCode, reasonCode: code });
+    else internals.cut(client, violation);
+  }
+
   #rewriteFilters(packet: { cmd: string }, connection: Connection): void {
     const { device } = connection;
     if (!device) return;
@@ -260,6 +275,10 @@ export class EmbeddedEdge {
   #identify(client: Client, packet: ConnectPacket): boolean {
     if (this.#crowded.has(client)) {
       refuseConnect(client, packet.protocolVersion ?? 4, Refused.quotaExceeded);
+      return false;
+    }
+    if (!isSupported(packet)) {
+      refuseConnect(client, packet.protocolVersion ?? 4, Refused.version);
       return false;
     }
     const device = this.#policy.identify({ username: packet.username, clientId: packet.clientId });
@@ -427,5 +446,5 @@ export class EmbeddedEdge {
 
 /** @throws NoMorePackets where the connection has asked too much */
 function countControl(connection: Connection): void {
-  if (!connection.takesControl()) throw new internals.NoMorePackets();
+  if (!connection.takesControl()) throw new NoMorePackets();
 }
