@@ -65,7 +65,7 @@ export interface EdgeOptions {
   maxRetained?: number;
   /** Bytes of all retained messages. @default 67108864 */
   maxRetainedBytes?: number;
-  /** How often the devices that were heard of are reported. @default 30000 */
+  /** How often the connections that were heard of are reported. @default 30000 */
   seenIntervalMs?: number;
   /** How long the will of a connection that a crash has ended waits for its client. @default 30000 */
   recoveredWillMs?: number;

@@ -78,7 +78,7 @@ export interface EdgePolicy {
   /** Resolves when the fact is durable; before that the client is not let in, so that no outage is entered. */
   connected(device: DeviceKey, fact: ConnectedFact): Promise<void>;
   disconnected(device: DeviceKey, fact: DisconnectedFact): void;
-  /** It has sent something since the last time; called once per device and interval at most. */
+  /** It has sent something since the last time; called once per connection and interval at most. */
   seen(device: DeviceKey, fact: { sessionEpoch: number; at: number }): void;
 }
 

@@ -341,11 +341,9 @@ export class EmbeddedEdge {
     }
     connection.rate = this.#rate?.enter(connection.prefix);
     this.#delivery.attach(connection, kept);
-    await Promise.all([
-      ended,
-      this.#sessions.open(id, facts, kept ? internals.expirySeconds(client) : undefined),
-      this.#presence.enter(connection, device, internals.keepAliveSeconds(client, keepAliveSeconds)),
-    ]);
+    await Promise.all([ended, this.#sessions.open(id, facts, kept ? internals.expirySeconds(client) : undefined)]);
+    // Only then: of a connection that was told of, a crash must be able to tell the end.
+    await this.#presence.enter(connection, device, internals.keepAliveSeconds(client, keepAliveSeconds));
   }
 
   #publish(client: Client | null, packet: PublishPacket, done: (error?: Error | null) => void): void {

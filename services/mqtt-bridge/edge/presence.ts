@@ -4,7 +4,7 @@ import type { DeviceKey, DisconnectReason, EdgePolicy } from "./edge-policy.ts";
 
 /** Reasons that say less than that the will was published. */
 const BROKEN: ReadonlySet<DisconnectReason> = new Set(["network", "keep-alive"]);
-/** Devices that are reported in one turn of the event loop. */
+/** Connections that are reported in one turn of the event loop. */
 const CHUNK = 500;
 
 /** Tells the platform of its devices' connections: their beginnings, their ends, and who was heard of. */
@@ -58,19 +58,15 @@ export class Presence {
     this.#policy.disconnected(device, { sessionEpoch, reason, at: this.#options.now() });
   }
 
-  /** One per device: of several connections the one with the highest epoch, which is the one that counts. */
+  /** Each connection is told of: while one lives its device is connected. */
   async #report(): Promise<void> {
     const since = this.#reportedAt;
     this.#reportedAt = this.#options.now();
-    const heard = new Map<string, Connection>();
-    for (const connection of this.#connections) {
-      const known = heard.get(connection.prefix);
-      if (connection.seenAt >= since && (known?.sessionEpoch ?? 0) < connection.sessionEpoch)
-        heard.set(connection.prefix, connection);
-    }
     let count = 0;
-    for (const { device, sessionEpoch, seenAt } of heard.values()) {
-      if (device) this.#policy.seen(device, { sessionEpoch, at: seenAt });
+    // One that ends meanwhile is left out.
+    for (const { device, sessionEpoch, seenAt } of this.#connections) {
+      if (!device || seenAt < since) continue;
+      this.#policy.seen(device, { sessionEpoch, at: seenAt });
       if (++count % CHUNK === 0) await new Promise((resolve) => setImmediate(resolve));
     }
   }
