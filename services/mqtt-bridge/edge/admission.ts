@@ -50,8 +50,13 @@ export class Admission {
 
   /** After the credential was accepted: who does not have it must not use up what the device may do. */
   #count(connection: Connection): void {
-    connection.controlRate = this.#rate?.enter(connection.prefix);
-    if (connection.controlRate && !connection.controlRate.take(this.#nowMs())) throw tooOften();
+    const rate = this.#rate?.enter(connection.prefix);
+    if (!rate) return;
+    const within = rate.take(this.#nowMs());
+    // Gone meanwhile: nobody would count it out.
+    if (connection.left) rate.leave();
+    else connection.controlRate = rate;
+    if (!within) throw tooOften();
   }
 
   #nowMs(): number {
