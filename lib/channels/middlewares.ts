@@ -119,7 +119,7 @@ function publishing(
     started(broker: ServiceBroker) {
       if (broker.isMetricsEnabled()) counting = setInterval(count, COUNT_MS, broker).unref();
     },
-    stopping() {
+    stopping(_broker: ServiceBroker) {
       for (const adapter of Object.values(adapters)) adapter?.stopping?.();
     },
     stopped(broker: ServiceBroker) {
