@@ -34,7 +34,7 @@ before(
     } as unknown as TestContext;
     on = await startClusterOnEngines(t, PATIENCE);
   },
-  { timeout: 180_000 },
+  { timeout: 300_000 },
 );
 after(async () => {
   for (const work of undo) await work();
