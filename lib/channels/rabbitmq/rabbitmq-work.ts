@@ -68,6 +68,10 @@ export class RabbitmqWorkAdapter extends ChannelAdapter implements WorkAdmin {
     this.connected = true;
   }
 
+  override stopping(): void {
+    this.#session?.stopping();
+  }
+
   /** Lets handlers end within their bound, gives back what they hold, and ends whatever the broker does. */
   async disconnect(): Promise<void> {
     await Promise.all([...this.#consumers.values()].map(({ chan }) => this.unsubscribe(chan)));
