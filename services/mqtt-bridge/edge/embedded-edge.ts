@@ -24,6 +24,8 @@ import { DISCONNECT_TEXT, Reason } from "./reason.ts";
 import { RecoveredWills } from "./recovered-wills.ts";
 
 const LINGER_MS = 500;
+/** What a stop waits for the ends of connections being told. */
+const TELL_MS = 1000;
 const SWEEP_MS = 10_000;
 
 /**
@@ -66,7 +68,9 @@ export class EmbeddedEdge {
     this.#persistence = new BrokerPersistence(new SessionFile({ file, synchronous }), options);
     this.#sessions = new StoredSessions(this.#persistence, options, this.#nowMs());
     this.#inbound = new Inbound(policy, options);
-    this.#presence = new Presence(policy, options);
+    this.#presence = new Presence(policy, options, ({ tenantId, deviceId }, sessionEpoch) =>
+      this.#sessions.ended({ tenantId, deviceId, sessionEpoch }),
+    );
     this.#listeners = new Listeners(options, (stream, request, crowded) => this.#accept(stream, request, crowded));
     this.#wills = new RecoveredWills(this.#persistence.wills, (sender, origin, will) => {
       const device = policy.identify(sender);
@@ -150,7 +154,7 @@ export class EmbeddedEdge {
     await this.#broker.listen();
     internals.leaveSessionsToEdge(this.#broker);
     this.#wills.begin(this.#options.recoveredWillMs);
-    for (const { sessionEpoch, ...device } of this.#sessions.takeLeftBehind())
+    for (const { sessionEpoch, ...device } of this.#sessions.leftBehind())
       this.#presence.leftBehind(device, sessionEpoch, "server");
     this.listening.push(await this.#listeners.listenTcp(port));
     if (tls) this.listening.push(await this.#listeners.listenTls(tlsPort));
@@ -170,7 +174,7 @@ export class EmbeddedEdge {
     this.#broker.close(resolve);
     await this.#listeners.closed(2 * LINGER_MS);
     await Promise.race([closed, new Promise((expired) => setTimeout(expired, LINGER_MS).unref())]);
-    this.#presence.stop();
+    await this.#presence.stop(TELL_MS);
     this.#persistence.file.close();
   }
 

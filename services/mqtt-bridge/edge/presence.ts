@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Connection } from "./connection.ts";
 import type { Options } from "./edge-options.ts";
 import type { DeviceKey, DisconnectReason, EdgePolicy } from "./edge-policy.ts";
@@ -12,10 +13,19 @@ export class Presence {
   readonly #policy: EdgePolicy;
   readonly #options: Pick<Options, "now" | "seenIntervalMs">;
   readonly #connections = new Set<Connection>();
+  /** Ends that are not known for good yet. */
+  readonly #telling = new Set<Promise<void>>();
+  readonly #ended: (device: DeviceKey, sessionEpoch: number) => void;
   readonly #timer: NodeJS.Timeout;
   #reportedAt = 0;
 
-  constructor(policy: EdgePolicy, options: Pick<Options, "now" | "seenIntervalMs">) {
+  /** @param ended called when a connection's end is durable */
+  constructor(
+    policy: EdgePolicy,
+    options: Pick<Options, "now" | "seenIntervalMs">,
+    ended: (device: DeviceKey, sessionEpoch: number) => void,
+  ) {
+    this.#ended = ended;
     this.#policy = policy;
     this.#options = options;
     this.#timer = setInterval(() => void this.#report(), options.seenIntervalMs).unref();
@@ -50,12 +60,26 @@ export class Presence {
     this.#disconnected(device, sessionEpoch, reason);
   }
 
-  stop(): void {
+  /** Ends when all ends are durable, or after `limitMs`: the others are told of after the next start. */
+  async stop(limitMs: number): Promise<void> {
     clearInterval(this.#timer);
+    const late = new AbortController();
+    await Promise.race([
+      Promise.allSettled(this.#telling),
+      sleep(limitMs, undefined, { signal: late.signal }).catch(() => {}),
+    ]);
+    late.abort();
   }
 
   #disconnected(device: DeviceKey, sessionEpoch: number, reason: DisconnectReason): void {
-    this.#policy.disconnected(device, { sessionEpoch, reason, at: this.#options.now() });
+    const telling = this.#policy
+      .disconnected(device, { sessionEpoch, reason, at: this.#options.now() })
+      .then(
+        () => this.#ended(device, sessionEpoch),
+        () => {},
+      )
+      .finally(() => this.#telling.delete(telling));
+    this.#telling.add(telling);
   }
 
   /** Each connection is told of: while one lives its device is connected. */

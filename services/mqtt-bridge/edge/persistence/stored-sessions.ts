@@ -40,8 +40,8 @@ export class StoredSessions {
     this.#statements = {
       put: db.prepare("INSERT OR REPLACE INTO session(client, expiry_seconds, disconnected_at) VALUES(?, ?, ?)"),
       delete: db.prepare("DELETE FROM session WHERE client=?"),
-      connect: db.prepare("INSERT OR REPLACE INTO connection(client, facts) VALUES(?, ?)"),
-      disconnect: db.prepare("DELETE FROM connection WHERE client=?"),
+      connect: db.prepare("INSERT OR REPLACE INTO connection(name, facts) VALUES(?, ?)"),
+      disconnect: db.prepare("DELETE FROM connection WHERE name=?"),
       connections: db.prepare("SELECT facts FROM connection"),
       left: db.prepare("UPDATE session SET disconnected_at=? WHERE disconnected_at IS NULL"),
       parked: db.prepare("SELECT * FROM session ORDER BY disconnected_at"),
@@ -52,25 +52,27 @@ export class StoredSessions {
       this.#parked.set(String(row["client"]), expiryOf(Number(row["disconnected_at"]), Number(row["expiry_seconds"])));
   }
 
-  /** The connections that a former process left behind; asked for once. */
-  takeLeftBehind(): ConnectionFacts[] {
-    const left = this.#statements.connections.all().map((row) => JSON.parse(String(row["facts"])) as ConnectionFacts);
-    if (left.length > 0) void this.#file.write(() => this.#file.db.exec("DELETE FROM connection"));
-    return left;
+  /** The connections whose end a former process did not tell of. */
+  leftBehind(): ConnectionFacts[] {
+    return this.#statements.connections.all().map((row) => JSON.parse(String(row["facts"])) as ConnectionFacts);
+  }
+
+  /** The end of a connection is known for good. What cannot be written is told of again after the next start. */
+  ended(facts: ConnectionFacts): void {
+    this.#file.write(() => this.#statements.disconnect.run(nameOf(facts))).catch(() => {});
   }
 
   /** A connection begins; `expirySeconds` where its session is to be kept. */
   open(client: string, facts: ConnectionFacts, expirySeconds: number | undefined): Promise<void> {
     this.#parked.delete(client);
     return this.#file.write(() => {
-      this.#statements.connect.run(client, JSON.stringify(facts));
+      this.#statements.connect.run(nameOf(facts), JSON.stringify(facts));
       if (expirySeconds !== undefined) this.#statements.put.run(client, expirySeconds, null);
     });
   }
 
   /** A connection has ended; its session waits, or ends with it where `expirySeconds` is undefined. */
   leave(client: string, expirySeconds: number | undefined, now: number): void {
-    void this.#file.write(() => this.#statements.disconnect.run(client));
     if (expirySeconds === undefined) {
       void this.end(client);
       return;
@@ -105,5 +107,7 @@ export class StoredSessions {
     for (const client of this.#parked.expired(now)) void this.end(client);
   }
 }
+
+const nameOf = ({ tenantId, deviceId, sessionEpoch }: ConnectionFacts) => `${tenantId}/${deviceId}/${sessionEpoch}`;
 
 const expiryOf = (disconnectedAt: number, expirySeconds: number) => disconnectedAt + expirySeconds * 1000;

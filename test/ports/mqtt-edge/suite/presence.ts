@@ -46,6 +46,34 @@ export function presence(start: StartEdge): void {
       await told("connected 7", "disconnected 7 server");
     });
 
+    test(`${nameOf(version)}: an end that is not known for good is told again after the next start, one that is is not`, async (t) => {
+      const rig = await Rig.start(t, start, { sessionsFile: sessionsFile(t) });
+      const { leave } = rig.platform;
+      const left = async (clientId: string) => {
+        const client = await rig.connect(version, { clientId });
+        client.send({ cmd: "disconnect" });
+        assert.equal(await client.next(), "closed");
+      };
+      await left("known");
+      await t.waitFor(() => assert.equal(rig.platform.presence.at(-1), "disconnected 1 client"), WAIT);
+      rig.platform.leave = () => new Promise(() => {});
+      // The client's next connection does not hide it.
+      await left("unknown");
+      await left("unknown");
+      await t.waitFor(() => assert.equal(rig.platform.presence.at(-1), "disconnected 3 client"), WAIT);
+      await rig.edge.close();
+      rig.platform.leave = leave;
+      rig.platform.presence.length = 0;
+      await rig.restart();
+      await t.waitFor(
+        () => assert.deepEqual(rig.platform.presence.sort(), ["disconnected 2 server", "disconnected 3 server"]),
+        WAIT,
+      );
+      rig.platform.presence.length = 0;
+      await rig.restart();
+      assert.deepEqual(rig.platform.presence, []);
+    });
+
     test(`${nameOf(version)}: a device is let in when the fact is durable, and not while it can't be`, async (t) => {
       const rig = await Rig.start(t, start);
       const { enter } = rig.platform;
