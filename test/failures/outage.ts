@@ -179,6 +179,8 @@ function watchRss({ cluster }: ClusterOnEngines) {
     for (const pid of cluster.pids)
       try {
         const mb = rssMb(pid);
+        // One that is just ending has none any more.
+        if (!Number.isFinite(mb)) continue;
         // One that is new begins from nothing: it has no growth of its own.
         if (begins) first.set(pid, mb);
         growth = Math.max(growth, mb - (first.get(pid) ?? mb));
