@@ -97,6 +97,16 @@ export class RabbitmqWorkAdapter extends ChannelAdapter implements WorkAdmin {
     await this.#open().put(name, ready);
   }
 
+  /** Takes an item over that another engine had, as it was there. @throws as `publish` */
+  async takeOver(name: string, ready: Ready): Promise<void> {
+    await this.#open().put(name, [ready]);
+  }
+
+  /** Consumers of a channel, of every process. */
+  async consumers(name: string): Promise<number> {
+    return (await this.#open().topology.look(name))?.consumers ?? 0;
+  }
+
   /** @throws RangeError naming a field of the consumer that is wrong; Error where the channel has another group. */
   async subscribe(chan: Channel): Promise<void> {
     const { consuming } = this.#open();
