@@ -23,6 +23,8 @@ export interface FactsTargetOptions extends TopicOptions {
 /** Without an answer for so long Kafka is given up, and the command with it. */
 const ANSWER_MS = 30_000;
 const GOODBYE_MS = 500;
+/** A group that there is not: of a topic, only its ends are asked for. */
+const ASKING = "migration";
 const IDLE = ["Empty", "Dead"];
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
@@ -60,7 +62,7 @@ export class FactsTarget {
   async checkEmpty(topic: string): Promise<void> {
     await this.#asked(async () => {
       if (!(await this.#topics.exists(topic))) return;
-      const offsets = await this.#admin.fetchTopicOffsets(topic);
+      const offsets = await this.#groups.partitions(topic, ASKING);
       if (offsets.some(({ low, high }) => low !== high))
         throw new MigrationError(`${this.#target} is not empty: its topic ${topic} has messages`);
     });
@@ -79,8 +81,8 @@ export class FactsTarget {
   async ends(topic: string): Promise<number[]> {
     return this.#asked(async () => {
       const partitions = await this.#topics.partitions(topic);
-      const offsets = await this.#admin.fetchTopicOffsets(topic);
-      const byPartition = new Map(offsets.map(({ partition, high }) => [partition, Number(high)]));
+      const offsets = await this.#groups.partitions(topic, ASKING);
+      const byPartition = new Map(offsets.map(({ partition, high }) => [partition, high]));
       return Array.from({ length: partitions }, (_, partition) => byPartition.get(partition) ?? 0);
     });
   }
