@@ -26,7 +26,7 @@ const LOOK_MS = 50;
  * has SecantusDB read all of them, and would be most of what is measured. Each run has a database and topics of its own.
  */
 export async function ingestOnEngines({ short }: { short: boolean }): Promise<Record<string, unknown>> {
-  const rounds = short ? 1 : 5;
+  const rounds = short ? 1 : 3;
   const messages = short ? 4000 : 20_000;
   const [kafka, rabbitmq] = await Promise.all([startKafka(), startRabbitMq()]);
   const embedded: Run[] = [];

@@ -13,7 +13,7 @@ import { type RestClient, restClient } from "../support/rest.ts";
 const REFUSING = `--import=${new URL("../support/refusing-store.ts", import.meta.url).href}`;
 const WAIT = { timeout: 30_000, interval: 100 };
 /** Of the recording. */
-export const MESSAGES = 6000;
+export const MESSAGES = 3000;
 /** Facts that no consumer has seen when the platform stopped, and the groups that have not. */
 export const LEFT = 700;
 const HOUR_MS = 3_600_000;
