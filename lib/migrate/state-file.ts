@@ -39,7 +39,7 @@ export class StateFile {
     const known = this.#state.parts[part];
     if (known && known.target !== target)
       throw new MigrationError(
-        `${part} were begun to be moved to ${known.target}, not to ${target}; without ${this.#file} it begins anew`,
+        `${part}: begun to be moved to ${known.target}, not to ${target}; without ${this.#file} it begins anew`,
       );
     return known !== undefined;
   }
