@@ -18,7 +18,8 @@ interface EngineRun extends Run {
   mongoCpuMicrosPerMessage: number;
 }
 
-const LOOK_MS = 50;
+/** Each look has the platform write out all of its metrics, which counts as its work. */
+const LOOK_MS = 200;
 
 /**
  * The full path on the engines of a cluster, MQTT to Kafka to the store, next to the embedded ones in the same run, both
