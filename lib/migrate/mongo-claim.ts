@@ -19,12 +19,18 @@ export async function claimMongo(
 ): Promise<void> {
   const marks = db.collection<Mark>("migration");
   const mark = await marks.findOne({ _id: "embedded" });
-  if (mark && mark.migrationId !== migrationId)
-    throw new MigrationError(`${target} has the data of another migration, of another data folder`);
-  if (begun && !mark) throw new MigrationError(`${target} is not where the migration was begun: it has no mark of it`);
-  if (begun) return;
+  const ours = mark?.migrationId === migrationId;
+  if (begun) {
+    if (!ours) throw new MigrationError(`${target} is not where the migration was begun: it has no mark of it`);
+    return;
+  }
   for (const name of collections)
     if (await db.collection(name).findOne({}))
-      throw new MigrationError(`${target} is not empty: its collection ${name} has documents`);
-  if (!mark) await marks.insertOne({ _id: "embedded", migrationId });
+      throw new MigrationError(
+        mark && !ours
+          ? `${target} has the data of another migration, of another data folder`
+          : `${target} is not empty: its collection ${name} has documents`,
+      );
+  // One that another migration has left went no further than this.
+  if (!ours) await marks.replaceOne({ _id: "embedded" }, { migrationId }, { upsert: true });
 }

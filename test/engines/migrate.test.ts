@@ -18,7 +18,7 @@ import { type RabbitMq, startRabbitMq } from "../support/engines/rabbitmq.ts";
 import { type Platform, startPlatform } from "../support/platform.ts";
 import { unless } from "../support/requirements.ts";
 import { restClient } from "../support/rest.ts";
-import { fillSource, LEFT, MESSAGES } from "./migration-source.ts";
+import { fillSource, LEFT, LETTERS, MESSAGES } from "./migration-source.ts";
 
 const skip = unless("recordings");
 const WAIT = { timeout: 60_000, interval: 500 };
@@ -98,9 +98,7 @@ const rounded = (value: unknown): unknown =>
 /** All that REST tells of the data, once every fact is consumed. */
 async function told(t: TestContext, platform: Pick<Platform, "http">) {
   const rest = restClient(platform.http);
-  const { items: devices } = (await rest.request("GET", "/v1/devices")) as {
-    items: { id: string; lastSeenAt: unknown }[];
-  };
+  const { items: devices } = (await rest.request("GET", "/v1/devices")) as { items: { id: string }[] };
   const all = { interval: "P36525D", aggregate: ["count", "sum", "min", "max", "avg", "first", "last"] as never };
   const aggregatesOf = async () => Promise.all(devices.map(({ id }) => rest.aggregates(id, all)));
   let aggregates = await aggregatesOf();
@@ -109,16 +107,21 @@ async function told(t: TestContext, platform: Pick<Platform, "http">) {
     const left = aggregates.flat().reduce((sum, { metrics }) => sum + Number(metrics["left"]?.count ?? 0), 0);
     assert.equal(left, LEFT);
   }, WAIT);
-  const letters = (await rest.request("GET", "/v1/dead-letters")) as { items: { id: string }[] };
+  const newestOf = async () =>
+    Promise.all(devices.map(({ id }) => rest.request("GET", `/v1/devices/${encodeURIComponent(id)}/latest`)));
+  const lettersOf = async () => (await rest.request("GET", "/v1/dead-letters")) as { items: { id: string }[] };
+  await t.waitFor(async () => {
+    assert.match(JSON.stringify(await newestOf()), new RegExp(`"value":${String((LEFT - 1) / 7).slice(0, 12)}`));
+    assert.equal((await lettersOf()).items.length, LETTERS);
+  }, WAIT);
+  const letters = await lettersOf();
   const [first] = devices;
   const path = `/v1/devices/${encodeURIComponent(String(first?.id))}`;
   return {
     ...{ devices, letters, aggregates: rounded(aggregates) },
     letter: await rest.request("GET", `/v1/dead-letters/${letters.items[0]?.id}`),
     rejected: await rest.rejected(),
-    newest: await Promise.all(
-      devices.map(({ id }) => rest.request("GET", `/v1/devices/${encodeURIComponent(id)}/latest`)),
-    ),
+    newest: await newestOf(),
     config: await Promise.all(
       devices.map(({ id }) =>
         rest.request("GET", `/v1/devices/${encodeURIComponent(id)}/config`).catch(({ status }) => status),
@@ -126,6 +129,7 @@ async function told(t: TestContext, platform: Pick<Platform, "http">) {
     ),
     credentials: await rest.request("GET", `${path}/credentials`),
     types: await rest.request("GET", "/v1/device-types"),
+    audit: await rest.request("GET", "/v1/audit-events?limit=100"),
     range: await rest.readings(String(first?.id), { from: "2023-11-14T00:00:00Z" }),
   };
 }

@@ -16,7 +16,14 @@ const WAIT = { timeout: 30_000, interval: 100 };
 export const MESSAGES = 3000;
 /** Facts that no consumer has seen when the platform stopped, and the groups that have not. */
 export const LEFT = 700;
+/** Each of the three devices has one, and one was left. */
+export const LETTERS = 4;
 const HOUR_MS = 3_600_000;
+const DEATH = {
+  ...{ "x-original-channel": "telemetry.received", "x-original-group": "store", "x-original-position": "7" },
+  ...{ "x-original-timestamp": "2026-01-01T00:00:00.000Z", "x-dead-at": "2026-01-01T00:00:01.000Z" },
+  ...{ "x-dead-cause": "rejected", "x-of": "an odd one" },
+};
 
 /** A data folder as a platform leaves it that has lived: three real devices, and something of every kind of data. */
 export async function fillSource(t: TestContext, dataDir: string): Promise<void> {
@@ -77,7 +84,7 @@ function leave(dataDir: string, ids: readonly string[]): void {
     log.append(messages.slice(0, LEFT / 2).flat(), now);
     groups.move(log.id, "latest", log.end());
     log.append(messages.slice(LEFT / 2).flat(), now);
-    letters.append(["default/none", '{"x-original-channel":"telemetry.received","x-dead-cause":"rejected"}', "{"], now);
+    letters.append(["default/none", JSON.stringify(DEATH), "{"], now);
   });
   facts.close();
   const work = new WorkFile({ file: join(dataDir, "work.db") });
