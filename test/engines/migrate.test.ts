@@ -30,15 +30,16 @@ const READINGS = MESSAGES + 1;
 
 const folder = mkdtempSync(join(tmpdir(), "ganglion-migrate-"));
 const source = join(folder, "source");
-let [kafka, rabbitmq, mongo]: [Engine?, RabbitMq?, MongoServer?] = [];
+let kafka: Engine | undefined;
+let rabbitmq: RabbitMq | undefined;
+let mongo: MongoServer | undefined;
 before(async () => {
   if (skip) return;
   console.log(mongoVersion());
-  [kafka, rabbitmq, mongo] = await Promise.all([
-    startKafka(),
-    startRabbitMq(),
-    startMongo({ storage: join(folder, "mongo"), args: ["--sync-on-commit"], port: await freePort() }),
-  ]);
+  // One after the other: what has started is there to be ended, whichever fails.
+  kafka = await startKafka();
+  rabbitmq = await startRabbitMq();
+  mongo = await startMongo({ storage: join(folder, "mongo"), args: ["--sync-on-commit"] });
 });
 after(async () => {
   await Promise.all([kafka?.dispose(), rabbitmq?.dispose(), mongo?.stop()]);
@@ -164,7 +165,7 @@ test("a data folder is moved to Kafka, RabbitMQ and MongoDB; the platform on the
   ])
     assert.match(stdout, line);
 
-  const embedded = await startPlatform({ dataDir: copyOf("embedded"), env: { LOG_LEVEL: "warn" } });
+  const embedded = await startPlatform({ dataDir: copyOf("embedded"), env: { LOG_LEVEL: "warn" }, readyMs: 60_000 });
   t.after(() => embedded.kill());
   const expected = await told(t, embedded);
   assert.equal((await embedded.stop()).code, 0);
@@ -305,7 +306,7 @@ test("another folder's data, other data and a platform that runs are refused, an
     /RabbitMQ at 127\.0\.0\.1:\d+ cannot be used: (?!.*secret)/,
   );
 
-  const platform = await startPlatform({ dataDir });
+  const platform = await startPlatform({ dataDir, readyMs: 60_000 });
   t.after(() => platform.kill());
   refused(await migrate({ DATA_DIR: dataDir, MONGO_URL: url }), /is in use by process \d+/);
 });

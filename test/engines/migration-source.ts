@@ -27,7 +27,7 @@ const DEATH = {
 
 /** A data folder as a platform leaves it that has lived: three real devices, and something of every kind of data. */
 export async function fillSource(t: TestContext, dataDir: string): Promise<void> {
-  const platform = await startPlatform({ dataDir, nodeOptions: [REFUSING] });
+  const platform = await startPlatform({ dataDir, nodeOptions: [REFUSING], readyMs: 60_000 });
   t.after(() => platform.kill());
   const rest = restClient(platform.http);
   const byDevice = Map.groupBy(recordedMessages().slice(0, MESSAGES), ({ device_id }) => device_id);
