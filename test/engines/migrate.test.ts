@@ -131,7 +131,7 @@ async function told(t: TestContext, platform: Pick<Platform, "http">) {
     ),
     credentials: await rest.request("GET", `${path}/credentials`),
     types: await rest.request("GET", "/v1/device-types"),
-    audit: await rest.request("GET", "/v1/audit-events?limit=100"),
+    audit: await rest.request("GET", "/v1/audit?limit=100"),
     range: await rest.readings(String(first?.id), { from: "2023-11-14T00:00:00Z" }),
   };
 }
