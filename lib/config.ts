@@ -78,13 +78,23 @@ const names = z
       .filter(Boolean),
   );
 
+const origins = names.refine(
+  (list) => list.length > 0 && list.every((one) => URL.canParse(one) && new URL(one).origin === one),
+  "must be http(s)://host[:port],…",
+);
+/** Compared with `iss` as it is (RFC 8414 §3.3). */
+const issuer = z
+  .string()
+  .max(1024)
+  .regex(/^https?:\/\/[^?#\s]*[^/?#\s]$/, "must be http(s)://… without a / at its end");
+
 const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
 
 /** Every variable the platform reads, with its limits and default. An empty environment is a complete one. */
 const Variables = z.object({
   /** Address that HTTP and MQTT listen on; other than loopback only with INSECURE_LISTEN. */
   HOST: z.string().min(1).max(255).default("127.0.0.1"),
-  /** Listen beyond loopback although REST asks for no credential yet. Warned of at every start. */
+  /** Listen beyond loopback although REST asks for no credential, AUTH being off. Warned of at every start. */
   INSECURE_LISTEN: flag,
   HTTP_PORT: port(3000),
   MQTT_PORT: port(1883),
@@ -95,6 +105,37 @@ const Variables = z.object({
   HTTPS_PORT: port(3443),
   MQTT_TLS_PORT: port(8883),
   MQTT_WSS_PORT: port(8084),
+  /** Whether REST asks for an access token; without it REST is for this machine only. */
+  AUTH: z.enum(["off", "required"]).default("off"),
+  /** Who issues access tokens. */
+  ISSUER: issuer.default("http://localhost:3000"),
+  /** What access tokens for this platform name as `aud`. @default the issuer */
+  AUDIENCE: z.string().min(1).max(1024).optional(),
+  /** Keys of an issuer elsewhere; left out: the platform's own issuer is asked. */
+  JWKS_URL: z.url({ protocol: /^https?$/ }).optional(),
+  /** Origins by which callers reach REST, which DPoP proofs name. @default that of ISSUER */
+  PUBLIC_ORIGINS: origins.optional(),
+  JWKS_REFRESH_SECONDS: count(300, 1, 86_400),
+  /** Pause between two looks for a key that is not known. */
+  JWKS_COOLDOWN_SECONDS: count(10, 1, 3600),
+  /** How often the list of revoked tokens is asked for, beside the events that tell of them. */
+  REVOCATIONS_REFRESH_SECONDS: count(30, 1, 3600),
+  TOKEN_BYTES_MAX: count(8192, 512, 16_384),
+  /** Verified access tokens that are remembered, and for how long at most. */
+  TOKEN_CACHE_MAX: count(50_000, 1, 10_000_000),
+  TOKEN_CACHE_SECONDS: count(30, 0, 300),
+  /** Whether every DPoP proof needs a nonce of the gateway. */
+  DPOP_NONCE: z.enum(["optional", "required"]).default("optional"),
+  /** How old a DPoP proof or its nonce may be, and how far ahead a caller's clock. */
+  DPOP_PROOF_SECONDS: count(60, 5, 600),
+  DPOP_SKEW_SECONDS: count(5, 0, 60),
+  DPOP_PROOF_BYTES_MAX: count(4096, 512, 16_384),
+  /** Proofs that one gateway remembers, so that each is good once; above it 429. */
+  DPOP_PROOFS_MAX: count(500_000, 100, 100_000_000),
+  /** Public keys of proofs that are remembered. */
+  DPOP_KEYS_MAX: count(50_000, 1, 10_000_000),
+  /** Where accepted proofs are: in each gateway's memory, or shared. @default shared with TRANSPORTER */
+  DPOP_REPLAY: z.enum(["memory", "documents"]).optional(),
   /** Folder of the embedded engines' files. */
   DATA_DIR: z.string().min(1).max(4096).default("./data"),
   /** Documents, readings and newest values in MongoDB instead of files. */
@@ -247,7 +288,7 @@ const Variables = z.object({
 export type Config = Readonly<z.output<typeof Variables>>;
 
 /** Variables that later engines take; naming one today is an error rather than silence. */
-const NOT_YET = ["MQTT_URL", "ISSUER"];
+const NOT_YET = ["MQTT_URL"];
 
 /**
  * Reads the environment once, at start-up.
@@ -273,9 +314,11 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       if (meant) problems.push(`${name}: unknown, did you mean ${meant}?`);
     }
   }
-  const { HOST: host = "127.0.0.1", INSECURE_LISTEN: insecure } = given;
-  if (!LOOPBACK.test(host) && !flag.safeParse(insecure).data)
-    problems.push(`HOST: ${host} is not loopback, and REST asks for no credential yet; INSECURE_LISTEN=1 allows it`);
+  const { HOST: host = "127.0.0.1", INSECURE_LISTEN: insecure, AUTH: auth } = given;
+  if (!LOOPBACK.test(host) && auth !== "required" && !flag.safeParse(insecure).data)
+    problems.push(
+      `HOST: ${host} is not loopback, and REST asks for no credential; AUTH=required makes it ask, INSECURE_LISTEN=1 allows it`,
+    );
   if ((given["TLS_CERT_FILE"] === undefined) !== (given["TLS_KEY_FILE"] === undefined))
     problems.push("TLS_CERT_FILE, TLS_KEY_FILE: one without the other");
   for (const name of ["SERVICES", "NODE_ID"])

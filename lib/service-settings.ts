@@ -34,6 +34,7 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
       keepAliveMs: config.HTTP_KEEP_ALIVE_SECONDS * 1000,
       requestsMax: config.HTTP_RATE_LIMIT,
       rateWindowSeconds: config.HTTP_RATE_WINDOW_SECONDS,
+      ...(config.AUTH === "required" ? { auth: authSettings(config) } : {}),
     },
     "device-registry": {
       ...documents,
@@ -106,6 +107,34 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
     },
   };
 };
+
+/** How the gateway judges access tokens. */
+function authSettings(config: Config) {
+  const { ISSUER: issuer, JWKS_URL: jwksUrl, TRANSPORTER: transporter } = config;
+  const replay = config.DPOP_REPLAY ?? (transporter === undefined ? "memory" : "documents");
+  // Short-lived, and nothing that a power loss may not take: not among the documents.
+  const file = join(config.DATA_DIR, "proofs.db");
+  const proofs = { file, synchronous: "NORMAL", mongo: mongoSettings(config).mongo };
+  return {
+    issuer,
+    audience: config.AUDIENCE ?? issuer,
+    ...(jwksUrl === undefined ? {} : { jwksUrl }),
+    origins: config.PUBLIC_ORIGINS ?? [new URL(issuer).origin],
+    jwksRefreshSeconds: config.JWKS_REFRESH_SECONDS,
+    jwksCooldownSeconds: config.JWKS_COOLDOWN_SECONDS,
+    revocationsRefreshSeconds: config.REVOCATIONS_REFRESH_SECONDS,
+    tokenBytesMax: config.TOKEN_BYTES_MAX,
+    tokenCacheSeconds: config.TOKEN_CACHE_SECONDS,
+    tokenCacheMax: config.TOKEN_CACHE_MAX,
+    proofSeconds: config.DPOP_PROOF_SECONDS,
+    skewSeconds: config.DPOP_SKEW_SECONDS,
+    proofBytesMax: config.DPOP_PROOF_BYTES_MAX,
+    proofsMax: config.DPOP_PROOFS_MAX,
+    proofKeysMax: config.DPOP_KEYS_MAX,
+    nonceRequired: config.DPOP_NONCE === "required",
+    ...(replay === "documents" ? { proofs } : {}),
+  };
+}
 
 /** MongoDB's URL holds a password: what is named as secure is not told to other nodes. */
 function mongoSettings(config: Config): { mongo?: MongoSettings; $secureSettings?: string[] } {

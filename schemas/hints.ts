@@ -1,3 +1,5 @@
+import type { Revocation } from "./revocation.ts";
+
 /**
  * What services broadcast to each other as Moleculer events: hints, which may be lost. Whoever needs the truth asks for
  * it; a hint only says that asking again is worth it.
@@ -15,4 +17,6 @@ export interface Hints {
   "user.password-changed": { userId: string };
   /** Nobody may act in the tenant. */
   "tenant.suspended": { tenantId: string };
+  /** Access tokens have ended before they expire; `oauth.revocations` has the list. */
+  "oauth.revoked": Revocation;
 }

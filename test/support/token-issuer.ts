@@ -110,3 +110,22 @@ export type TestProofKey = Awaited<ReturnType<typeof proofKey>>;
 /** A JWT with this header and body and no signature. */
 export const unsigned = (header: object, body: string): string =>
   `${Buffer.from(JSON.stringify(header)).toString("base64url")}.${body}.`;
+
+/** Fetches as RFC 9449 has it: a proof for each request, again with the nonce where the server asks for one. */
+export async function fetchBound(key: TestProofKey, token: string, url: string, init: RequestInit = {}) {
+  const { method = "GET", headers } = init;
+  const send = async (claims: Changes = {}) =>
+    fetch(url, {
+      ...init,
+      headers: {
+        ...(headers as Record<string, string>),
+        authorization: `DPoP ${token}`,
+        dpop: await key.proof({ method, url, token }, claims),
+      },
+    });
+  const first = await send();
+  const nonce = first.headers.get("dpop-nonce");
+  if (first.status !== 401 || nonce === null) return first;
+  await first.body?.cancel();
+  return send({ nonce });
+}
