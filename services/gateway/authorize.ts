@@ -62,12 +62,17 @@ export class Authorizer {
     this.#store = store;
     this.#nonces = new Nonces(store?.secret ?? randomBytes(32));
     this.#link = new IssuerLink(broker, logger, settings, () => this.#verifier.forget());
+    const verifyToken = accessTokenVerifier({
+      ...{ issuer, audience, skewSeconds },
+      key: this.#link.keys.key,
+      bytesMax: settings.tokenBytesMax,
+    });
     this.#verifier = new TokenVerifier({
-      verifyToken: accessTokenVerifier({
-        ...{ issuer, audience, skewSeconds },
-        key: this.#link.keys.key,
-        bytesMax: settings.tokenBytesMax,
-      }),
+      verifyToken: async (token) => {
+        const unknown = this.#link.revocationsUnknown;
+        if (unknown !== undefined) throw new IssuerUnavailableError(unknown);
+        return verifyToken(token);
+      },
       denied: this.#link.denied,
       proof: {
         origins: settings.origins,
@@ -95,8 +100,6 @@ export class Authorizer {
   async admit(request: IncomingMessage, response: ServerResponse, path: string, access: Access, meta: Meta) {
     if (access === "public") return;
     try {
-      const unknown = this.#link.revocationsUnknown;
-      if (unknown !== undefined) throw new IssuerUnavailableError(unknown);
       const { method = "GET", headers } = request;
       const verified = await this.#verifier.verify({
         ...{ method, path, authorization: headers.authorization },

@@ -74,6 +74,43 @@ for (const host of ["127.0.0.1", "127.8.8.8", "::1", "localhost"]) {
   test(`HOST ${host} is loopback`, () => assert.equal(readConfig({ HOST: host }).HOST, host));
 }
 
+test("with AUTH=required any HOST is listened on", () => {
+  assert.equal(readConfig({ HOST: "0.0.0.0", AUTH: "required" }).HOST, "0.0.0.0");
+  assert.throws(() => readConfig({ HOST: "0.0.0.0", AUTH: "off" }), /HOST: .*AUTH=required/);
+});
+
+for (const [name, wrong, right] of [
+  ["AUTH", "on", "required"],
+  ["ISSUER", "http://localhost:3000/", "https://id.example/tenant"],
+  ["ISSUER", "localhost", "http://localhost:3000"],
+  ["ISSUER", "https://id.example?x", "https://id.example"],
+  ["JWKS_URL", "file:///etc/passwd", "https://id.example/jwks"],
+  ["PUBLIC_ORIGINS", "https://api.example/v1", "https://api.example,http://localhost:3000"],
+  ["PUBLIC_ORIGINS", "https://api.example:443", "https://api.example:8443"],
+  ["DPOP_PROOF_SECONDS", "0", "60"],
+  ["DPOP_REPLAY", "redis", "documents"],
+] as const)
+  test(`${name} is not ${wrong}, but ${right}`, () => {
+    assert.throws(() => readConfig({ [name]: wrong }), new RegExp(`${name}: `));
+    assert.ok(readConfig({ [name]: right }));
+  });
+
+test("tokens are judged by the issuer's own settings; proofs are shared where there may be several gateways", () => {
+  const authOf = (env: Record<string, string>) =>
+    (serviceSettings(readConfig(env))["gateway"] as { auth?: Record<string, unknown> }).auth;
+  assert.equal(authOf({}), undefined);
+  const alone = authOf({ AUTH: "required", ISSUER: "https://id.example/x" });
+  assert.partialDeepStrictEqual(alone, {
+    ...{ issuer: "https://id.example/x", audience: "https://id.example/x", origins: ["https://id.example"] },
+    ...{ tokenCacheSeconds: 30, proofSeconds: 60, skewSeconds: 5, nonceRequired: false },
+  });
+  assert.deepEqual([alone?.["proofs"], alone?.["jwksUrl"]], [undefined, undefined]);
+  const TRANSPORTER = "nats://127.0.0.1";
+  const many = authOf({ AUTH: "required", TRANSPORTER, MONGO_URL: "mongodb://m/x", DATA_DIR: "d" });
+  assert.partialDeepStrictEqual(many?.["proofs"], { file: "d/proofs.db", mongo: { url: "mongodb://m/x" } });
+  assert.equal(authOf({ AUTH: "required", TRANSPORTER, DPOP_REPLAY: "memory" })?.["proofs"], undefined);
+});
+
 test("a password in a URL is not told where the URL is refused", () => {
   const refused = { message: "invalid environment: MONGO_URL: must be mongodb://… or mongodb+srv://…" };
   assert.throws(() => readConfig({ MONGO_URL: "mongo://me:s3cret@host" }), refused);
