@@ -132,7 +132,7 @@ const Variables = z.object({
   DPOP_PROOF_BYTES_MAX: count(4096, 512, 16_384),
   /** Proofs that one gateway remembers, so that each is good once; above it 429. */
   DPOP_PROOFS_MAX: count(500_000, 100, 100_000_000),
-  /** Public keys of proofs that are remembered. */
+  /** Headers of proofs, with their public keys, that are remembered. */
   DPOP_KEYS_MAX: count(50_000, 1, 10_000_000),
   /** Where accepted proofs are: in each gateway's memory, or shared. @default shared with TRANSPORTER */
   DPOP_REPLAY: z.enum(["memory", "documents"]).optional(),

@@ -1,12 +1,14 @@
 import { createPublicKey, type JsonWebKey, type KeyObject, verify as verifySignature } from "node:crypto";
 import { digest } from "./digest.ts";
+import { partOf } from "./jwt-part.ts";
 import { Lru } from "./lru.ts";
 import { refuseProof } from "./refusals.ts";
 
-/** A key that a proof shows, and its thumbprint (RFC 7638). */
+/** What the header of a proof says: its key and how to check with it. */
 export interface ProofKey {
-  key: KeyObject;
+  /** Thumbprint (RFC 7638). */
   jkt: string;
+  verify(data: Buffer, signature: Buffer): boolean;
 }
 
 interface Algorithm {
@@ -35,7 +37,7 @@ const ALGORITHMS: Readonly<Record<string, Algorithm>> = {
 export const PROOF_ALGORITHMS = Object.keys(ALGORITHMS);
 
 /** @throws TokenRefusedError */
-export const algorithmOf = (alg: unknown): Algorithm =>
+const algorithmOf = (alg: unknown): Algorithm =>
   typeof alg === "string" && Object.hasOwn(ALGORITHMS, alg)
     ? (ALGORITHMS[alg] as Algorithm)
     : refuseProof("alg is none of the accepted ones");
@@ -43,9 +45,12 @@ export const algorithmOf = (alg: unknown): Algorithm =>
 /** Members that a private key has (RFC 7518 §6.2.2, RFC 8037 §2) and a symmetric one (RFC 7518 §6.4). */
 const PRIVATE = ["d", "k", "p", "q", "dp", "dq", "qi", "oth"];
 
+/** Of a header that is remembered; one with the members that are needed has about 250. */
+const KEPT_CHARS_MAX = 1024;
+
 /**
- * Public keys of proofs, imported once: a pure function of their members, and therefore safe to keep. Nothing is kept
- * under a name that a stranger chooses.
+ * Headers of proofs, each read once: a caller's are all the same, and what they say is a pure function of their text.
+ * Nothing is kept under a name that a stranger chooses.
  */
 export class ProofKeys {
   readonly #keys: Lru<ProofKey>;
@@ -54,22 +59,38 @@ export class ProofKeys {
     this.#keys = new Lru(entriesMax);
   }
 
-  /** @throws TokenRefusedError where it is no public key of the algorithm (RFC 9449 §4.3 check 7). */
-  find(jwk: unknown, { kty, crv }: Algorithm): ProofKey {
-    if (typeof jwk !== "object" || jwk === null) return refuseProof("jwk is missing");
-    const { x, y, ...rest } = jwk as Record<string, unknown>;
-    if (PRIVATE.some((member) => rest[member] !== undefined)) return refuseProof("jwk is not a public key");
-    if (rest["kty"] !== kty || rest["crv"] !== crv) return refuseProof("jwk is no key of alg");
-    if (!isMember(x) || (kty === "EC" && !isMember(y))) return refuseProof("jwk is no key of alg");
-    // RFC 7638 §3.2: the required members in lexicographic order, and only those.
-    const members: JsonWebKey = kty === "EC" ? { crv, kty, x, y: y as string } : { crv, kty, x };
-    const canonical = JSON.stringify(members);
-    const known = this.#keys.get(canonical);
+  /**
+   * RFC 9449 §4.3 checks 4, 5 and 7.
+   *
+   * @param header as it stands in the proof, base64url.
+   * @throws TokenRefusedError
+   */
+  find(header: string): ProofKey {
+    const known = this.#keys.get(header);
     if (known) return known;
-    const entry = { key: imported(members), jkt: digest(canonical) };
-    this.#keys.set(canonical, entry);
+    const { typ, crit, alg, jwk } = partOf(header);
+    if (typ !== "dpop+jwt") return refuseProof("typ is not dpop+jwt");
+    if (crit !== undefined) return refuseProof("crit is not understood");
+    const entry = keyOf(jwk, algorithmOf(alg));
+    if (header.length <= KEPT_CHARS_MAX) this.#keys.set(header, entry);
     return entry;
   }
+}
+
+function keyOf(jwk: unknown, algorithm: Algorithm): ProofKey {
+  const { kty, crv } = algorithm;
+  if (typeof jwk !== "object" || jwk === null) return refuseProof("jwk is missing");
+  const { x, y, ...rest } = jwk as Record<string, unknown>;
+  if (PRIVATE.some((member) => rest[member] !== undefined)) return refuseProof("jwk is not a public key");
+  if (rest["kty"] !== kty || rest["crv"] !== crv) return refuseProof("jwk is no key of alg");
+  if (!isMember(x) || (kty === "EC" && !isMember(y))) return refuseProof("jwk is no key of alg");
+  // RFC 7638 §3.2: the required members in lexicographic order, and only those.
+  const members: JsonWebKey = kty === "EC" ? { crv, kty, x, y: y as string } : { crv, kty, x };
+  const key = imported(members);
+  return {
+    jkt: digest(JSON.stringify(members)),
+    verify: (data, signature) => algorithm.verify(key, data, signature),
+  };
 }
 
 /** A coordinate of 32 bytes; another spelling of it would be another thumbprint. */
