@@ -18,8 +18,8 @@ import { VERSION } from "../../lib/version.ts";
 import { contracts } from "../../schemas/index.ts";
 import { acceptedType } from "./accept.ts";
 import { type Access, accessOf, routeOf } from "./access.ts";
-import { Authorizer, type AuthSettings } from "./authorize.ts";
 import { type RecordAct, recordActs } from "./audit-trail.ts";
+import { Authorizer, type AuthSettings } from "./authorize.ts";
 import {
   BodyMalformedError,
   BodyShapeError,

@@ -3,6 +3,7 @@ import { globSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import type { ServiceSchema } from "moleculer";
 import { closeDocumentStore, openDocumentStore } from "../../lib/document-store.ts";
@@ -10,14 +11,18 @@ import { deadLetterModel } from "../../services/dead-letters/dead-letter.model.t
 import { PUBLIC_ROUTES } from "../../services/gateway/public-routes.ts";
 import { as, startBroker } from "../support/broker.ts";
 import { freePort } from "../support/engines/process.ts";
+import { startSmtp } from "../support/smtp.ts";
 import { fetchBound, proofKey, startIssuer } from "../support/token-issuer.ts";
 
 /** Whatever is added here is served to everybody. */
 const PUBLIC = ["GET /", "GET /health/live", "GET /health/ready", "GET /openapi.json"];
 const SCOPES = [
   ...["devices:read", "devices:write", "settings:read", "settings:write", "telemetry:read", "telemetry:write"],
-  ...["dead-letters:read", "dead-letters:write", "metrics:read"],
+  ...["dead-letters:read", "dead-letters:write", "users:read", "users:write", "audit:read"],
+  ...["metrics:read", "tenants:read", "tenants:write"],
 ];
+/** Of the platform as a whole: their scopes are for who runs it, of whichever tenant. */
+const PLATFORM = ["GET /metrics", "GET /v1/tenants", "POST /v1/tenants", "PATCH /v1/tenants/:tenantId"];
 /** Stands in everything that tenant `default` has. */
 const MARKER = "of-default-only";
 const ID = "shared-id";
@@ -25,17 +30,19 @@ const WAIT = { timeout: 15_000 };
 const LETTERS = [1, 2, 3, 4].map((n) => `letter${n}`.padEnd(22, "-"));
 
 const issuer = await startIssuer();
+const smtp = await startSmtp();
 const port = await freePort();
 const http = `http://127.0.0.1:${port}`;
 const files = globSync(new URL("../../services/**/*.service.ts", import.meta.url).pathname).sort();
 const services = await Promise.all(files.map(async (file) => (await import(file)).default as ServiceSchema));
 const env = {
   ...{ AUTH: "required", ISSUER: issuer.issuer, JWKS_URL: issuer.jwksUrl, PUBLIC_ORIGINS: http },
-  ...{ HTTP_PORT: String(port), HTTP_RATE_LIMIT: "100000" },
+  ...{ HTTP_PORT: String(port), HTTP_RATE_LIMIT: "100000", SMTP_URL: smtp.url },
 };
 const { broker, call, stop, folder } = await startBroker(services, env);
 after(async () => {
   await stop();
+  await smtp.stop();
   await issuer.close();
 });
 
@@ -122,9 +129,23 @@ async function fill() {
       ...{ complete: true, revision: 0 },
     });
   await closeDocumentStore(documents);
-  return credentialId;
+  await call("users.invite", { email: `${MARKER}@example.org`, roles: ["viewer"] }, mine);
+  const { userId } = await call("users.acceptInvitation", {
+    ...{ token: await mailedToken(), name: MARKER, password: "correct horse battery" },
+  });
+  const { id } = await call("users.invite", { email: `invited-${MARKER}@example.org`, roles: ["viewer"] }, mine);
+  return { credentialId, userId, invitationId: id };
 }
-const credentialId = await fill();
+
+async function mailedToken(): Promise<string> {
+  for (const end = Date.now() + WAIT.timeout; Date.now() < end; await sleep(50)) {
+    const text = smtp.mails.at(-1)?.text.replaceAll("=\n", "").replaceAll("=3D", "=") ?? "";
+    const [, found] = /token=([\w-]{43})/.exec(text) ?? [];
+    if (found) return found;
+  }
+  return assert.fail("no mail came");
+}
+const filled = await fill();
 
 /** A request of each route that succeeds for who may; those that take something away come last. */
 const requests: Record<string, Request> = {
@@ -148,6 +169,16 @@ const requests: Record<string, Request> = {
   "GET /v1/rejected-messages/:rejectionId": {},
   "GET /v1/dead-letters": {},
   "GET /v1/dead-letters/:deadLetterId": {},
+  "GET /v1/users": {},
+  "GET /v1/users/:userId": {},
+  "GET /v1/invitations": {},
+  "GET /v1/audit": {},
+  "GET /v1/audit/head": {},
+  "GET /v1/tenants": {},
+  "POST /v1/tenants": { body: { id: "acme", admin: "admin@example.org" } },
+  "PATCH /v1/tenants/:tenantId": { path: "/v1/tenants/acme", body: { name: "Acme" } },
+  "POST /v1/invitations": { body: { email: "somebody@example.org", roles: ["viewer"] } },
+  "PATCH /v1/users/:userId": { body: { roles: ["editor"] } },
   "POST /v1/devices": { body: { id: "made" } },
   "POST /v1/devices:batch": { lines: '{"id":"made-2"}\n' },
   "POST /v1/devices/:deviceId/credentials": {},
@@ -176,9 +207,11 @@ const requests: Record<string, Request> = {
   "DELETE /v1/devices/:deviceId/readings": {},
   "DELETE /v1/device-types/:typeId": { path: "/v1/device-types/unused" },
   "DELETE /v1/devices/:deviceId": { path: "/v1/devices/to-delete" },
+  "DELETE /v1/invitations/:invitationId": {},
+  "DELETE /v1/users/:userId": {},
 };
 const PARAMETERS: Record<string, string> = {
-  ...{ deviceId: ID, typeId: "kettle", rejectionId: "r1", deadLetterId: String(LETTERS[0]), credentialId },
+  ...{ deviceId: ID, typeId: "kettle", rejectionId: "r1", deadLetterId: String(LETTERS[0]), ...filled },
 };
 for (const [route, request] of Object.entries(requests))
   request.path ??= (route.split(" ")[1] ?? "").replaceAll(/\/:(\w+)/g, (_, name) => `/${PARAMETERS[name]}`);
@@ -248,7 +281,7 @@ test("a token with every scope but the route's is 403 and told which", async () 
 /** All that `default` has. */
 async function snapshot() {
   const all = await token("default", SCOPES);
-  const lists = routes.filter((route) => /^GET \/v1\//.test(route));
+  const lists = routes.filter((route) => /^GET \/v1\//.test(route) && !PLATFORM.includes(route));
   return Object.fromEntries(
     await Promise.all(lists.map(async (route) => [route, (await ask(route, request(route), all)).text] as const)),
   );
@@ -266,14 +299,23 @@ test("another tenant with all scopes finds nothing of what is there, and changes
   }, WAIT);
   const before = await snapshot();
   const other = await token("other", SCOPES);
-  for (const route of routes.filter((one) => !PUBLIC.includes(one) && one !== "GET /metrics")) {
+  for (const route of routes.filter((one) => !PUBLIC.includes(one) && !PLATFORM.includes(one))) {
     const { status, text } = await ask(route, request(route), other);
     assert.ok(status < 500 && status !== 401 && status !== 403, `${route}: ${status} ${text}`);
     assert.equal(text.includes(MARKER), false, `${route}: ${text}`);
-    const reads = /^GET .*\/:(deviceId|deviceId\/(config|credentials)|typeId|rejectionId|deadLetterId)$/.test(route);
+    const reads = /^GET .*\/:(deviceId|deviceId\/(config|credentials)|userId|typeId|rejectionId|deadLetterId)$/.test(
+      route,
+    );
     if (reads) assert.equal(status, 404, `${route}: ${text}`);
   }
   assert.deepEqual(await snapshot(), before);
+  // What it did is in its own trail, by its own name.
+  await t.waitFor(async () => {
+    const { text } = await ask("GET /v1/audit", { path: "/v1/audit?action=device-registry.register" }, other);
+    const { items } = JSON.parse(text) as { items: { actor: object; details: object; target: string }[] };
+    const [made] = items.filter(({ target }) => target === "/v1/devices/made");
+    assert.deepEqual([made?.actor, made?.details], [{ type: "user", id: "tester" }, { client: "tests" }]);
+  }, WAIT);
 });
 
 test("the right token is let in", async () => {
