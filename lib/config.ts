@@ -109,7 +109,7 @@ const Variables = z.object({
   AUTH: z.enum(["off", "required"]).default("off"),
   /** Who issues access tokens. */
   ISSUER: issuer.default("http://localhost:3000"),
-  /** What access tokens for this platform name as `aud`. @default the issuer */
+  /** What access tokens for this platform name as `aud`. @default ISSUER/v1 */
   AUDIENCE: z.string().min(1).max(1024).optional(),
   /** Keys of an issuer elsewhere; left out: the platform's own issuer is asked. */
   JWKS_URL: z.url({ protocol: /^https?$/ }).optional(),
@@ -124,8 +124,8 @@ const Variables = z.object({
   /** Verified access tokens that are remembered, and for how long at most. */
   TOKEN_CACHE_MAX: count(50_000, 1, 10_000_000),
   TOKEN_CACHE_SECONDS: count(30, 0, 300),
-  /** Whether every DPoP proof needs a nonce of the gateway. */
-  DPOP_NONCE: z.enum(["optional", "required"]).default("optional"),
+  /** DPoP proofs must have a nonce of the server. */
+  DPOP_NONCE_REQUIRED: flag,
   /** How old a DPoP proof or its nonce may be, and how far ahead a caller's clock. */
   DPOP_PROOF_SECONDS: count(60, 5, 600),
   DPOP_SKEW_SECONDS: count(5, 0, 60),

@@ -117,7 +117,7 @@ function authSettings(config: Config) {
   const proofs = { file, synchronous: "NORMAL", mongo: mongoSettings(config).mongo };
   return {
     issuer,
-    audience: config.AUDIENCE ?? issuer,
+    audience: config.AUDIENCE ?? `${issuer}/v1`,
     ...(jwksUrl === undefined ? {} : { jwksUrl }),
     origins: config.PUBLIC_ORIGINS ?? [new URL(issuer).origin],
     jwksRefreshSeconds: config.JWKS_REFRESH_SECONDS,
@@ -131,7 +131,7 @@ function authSettings(config: Config) {
     proofBytesMax: config.DPOP_PROOF_BYTES_MAX,
     proofsMax: config.DPOP_PROOFS_MAX,
     proofKeysMax: config.DPOP_KEYS_MAX,
-    nonceRequired: config.DPOP_NONCE === "required",
+    nonceRequired: config.DPOP_NONCE_REQUIRED,
     ...(replay === "documents" ? { proofs } : {}),
   };
 }

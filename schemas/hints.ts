@@ -1,4 +1,5 @@
-import type { Revocation } from "./revocation.ts";
+import type { z } from "zod";
+import type { ToldRevocation } from "./revocation.ts";
 
 /**
  * What services broadcast to each other as Moleculer events: hints, which may be lost. Whoever needs the truth asks for
@@ -18,5 +19,7 @@ export interface Hints {
   /** Nobody may act in the tenant. */
   "tenant.suspended": { tenantId: string };
   /** Access tokens have ended before they expire; `oauth.revocations` has the list. */
-  "oauth.revoked": Revocation;
+  "oauth.revoked": z.input<typeof ToldRevocation>;
+  /** There are other signing keys. */
+  "oauth.keys-changed": Record<string, never>;
 }

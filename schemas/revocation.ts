@@ -25,3 +25,13 @@ export const Revocation = z
   )
   .meta({ id: "Revocation" });
 export type Revocation = z.output<typeof Revocation>;
+
+const CLAIMS = { jti: "jti", gid: "gid", client: "client_id" } as const;
+
+/** The same as an entry of a list that knows one claim each. */
+const RevocationEntry = z
+  .object({ kind: z.enum(["jti", "gid", "client"]), value: name, until: z.number() })
+  .transform(({ kind, value, until }): Revocation => ({ [CLAIMS[kind]]: value, until }));
+
+/** As an issuer may tell it. */
+export const ToldRevocation = z.union([RevocationEntry, Revocation]);

@@ -15,7 +15,6 @@ import { IssuerLink, type IssuerSettings } from "./issuer-link.ts";
 import { ProofStore } from "./proof-store.ts";
 
 export interface AuthSettings extends IssuerSettings {
-  issuer: string;
   audience: string;
   /** By which callers reach the gateway; a proof names one of them. */
   origins: readonly string[];
@@ -119,6 +118,11 @@ export class Authorizer {
   /** Takes the event `oauth.revoked`. */
   hear(revocation: unknown): void {
     this.#link.hear(revocation);
+  }
+
+  /** Takes the event `oauth.keys-changed`. */
+  keysChanged(): void {
+    this.#link.keysChanged();
   }
 
   /** The issuer may have come, or been away while it revoked. */

@@ -279,6 +279,9 @@ export default {
     "oauth.revoked"(this: Gateway, ctx: Context) {
       this.authorizer?.hear(ctx.params);
     },
+    "oauth.keys-changed"(this: Gateway) {
+      this.authorizer?.keysChanged();
+    },
   },
 
   methods: {

@@ -1,12 +1,14 @@
-import type { JSONWebKeySet } from "jose";
 import type { Service, ServiceBroker } from "moleculer";
 import { z } from "zod";
 import { DenyList } from "../../lib/tokens/deny-list.ts";
-import { httpJwks, type JwksSource } from "../../lib/tokens/jwks-source.ts";
+import { httpJwks } from "../../lib/tokens/jwks-source.ts";
 import { KeySet } from "../../lib/tokens/key-set.ts";
-import { Revocation } from "../../schemas/revocation.ts";
+import { ToldRevocation } from "../../schemas/revocation.ts";
+import { ownJwks } from "./own-jwks.ts";
 
 export interface IssuerSettings {
+  /** `iss` of its tokens. */
+  issuer: string;
   /** Of an issuer elsewhere; left out: the platform's own, which is asked by its actions. */
   jwksUrl?: string;
   jwksRefreshSeconds: number;
@@ -14,7 +16,6 @@ export interface IssuerSettings {
   revocationsRefreshSeconds: number;
 }
 
-const JWKS_ACTION = "oauth.jwks";
 const REVOCATIONS_ACTION = "oauth.revocations";
 /** Of one question to the issuer. */
 const TIMEOUT_MS = 5000;
@@ -22,12 +23,7 @@ const JWKS_BYTES_MAX = 262_144;
 /** Between two tries while something that is needed is not known. */
 const RETRY_MS = 1000;
 
-const Page = z.object({ items: z.array(Revocation), nextCursor: z.string().optional() });
-
-const ownJwks = (broker: ServiceBroker): JwksSource => ({
-  name: JWKS_ACTION,
-  fetch: () => broker.call<JSONWebKeySet, object>(JWKS_ACTION, {}, { timeout: TIMEOUT_MS }),
-});
+const Page = z.object({ items: z.array(ToldRevocation), nextCursor: z.string().optional() });
 
 /**
  * What a gateway knows of the issuer: its keys, and which tokens have ended. Both are asked for at the start and now and
@@ -47,8 +43,8 @@ export class IssuerLink {
 
   /** @param changed told when the issuer has other keys. */
   constructor(broker: ServiceBroker, logger: Service["logger"], settings: IssuerSettings, changed: () => void) {
-    const { jwksUrl, jwksRefreshSeconds: refreshSeconds, jwksCooldownSeconds: cooldownSeconds } = settings;
-    const source = jwksUrl === undefined ? ownJwks(broker) : httpJwks(jwksUrl, limits);
+    const { issuer, jwksUrl, jwksRefreshSeconds: refreshSeconds, jwksCooldownSeconds: cooldownSeconds } = settings;
+    const source = jwksUrl === undefined ? ownJwks(broker, issuer, TIMEOUT_MS) : httpJwks(jwksUrl, limits);
     this.keys = new KeySet(source, { refreshSeconds, cooldownSeconds, changed });
     this.#broker = broker;
     this.#logger = logger;
@@ -76,9 +72,14 @@ export class IssuerLink {
 
   /** Takes the event `oauth.revoked`. */
   hear(payload: unknown): void {
-    const parsed = Revocation.safeParse(payload);
+    const parsed = ToldRevocation.safeParse(payload);
     if (parsed.success) this.denied.add(parsed.data);
     else this.#logger.error("A revocation that cannot be read.", { issues: parsed.error.issues });
+  }
+
+  /** Takes the event `oauth.keys-changed`: the former keys serve until the others are here. */
+  keysChanged(): void {
+    this.keys.refresh().catch((error: unknown) => this.#logger.warn("The issuer's keys cannot be had.", { error }));
   }
 
   close(): void {

@@ -51,12 +51,12 @@ export async function startIssuer() {
       pair = await generateKeyPair("ES256", { extractable: true });
       await publish(keepsFormer ? document.keys : []);
     },
-    /** A token of tenant `default` for ten minutes, audience = issuer. */
+    /** A token of tenant `default` for ten minutes. */
     token(claims: Changes = {}, header: Changes = {}, key: CryptoKey | Uint8Array = pair.privateKey): Promise<string> {
       return new SignJWT(
         withoutUndefined({
           iss: issuer,
-          aud: issuer,
+          aud: `${issuer}/v1`,
           sub: "tester",
           client_id: "tests",
           tenant: "default",

@@ -101,7 +101,7 @@ test("tokens are judged by the issuer's own settings; proofs are shared where th
   assert.equal(authOf({}), undefined);
   const alone = authOf({ AUTH: "required", ISSUER: "https://id.example/x" });
   assert.partialDeepStrictEqual(alone, {
-    ...{ issuer: "https://id.example/x", audience: "https://id.example/x", origins: ["https://id.example"] },
+    ...{ issuer: "https://id.example/x", audience: "https://id.example/x/v1", origins: ["https://id.example"] },
     ...{ tokenCacheSeconds: 30, proofSeconds: 60, skewSeconds: 5, nonceRequired: false },
   });
   assert.deepEqual([alone?.["proofs"], alone?.["jwksUrl"]], [undefined, undefined]);

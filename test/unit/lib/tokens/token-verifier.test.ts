@@ -31,7 +31,7 @@ let verified = 0;
 function verifier(proof: Partial<ProofOptions> = {}): TokenVerifier {
   const verifyToken = accessTokenVerifier({
     issuer: issuer.issuer,
-    audience: issuer.issuer,
+    audience: `${issuer.issuer}/v1`,
     key: createLocalJWKSet(issuer.jwks()),
     skewSeconds: 5,
     bytesMax: 4096,
@@ -122,6 +122,7 @@ describe("the access token (RFC 9068 §4)", () => {
   test("not yet valid", () => wrong(issuer.token({ nbf: seconds() + 60 }), /nbf/));
   test("of another issuer", () => wrong(issuer.token({ iss: "https://other.example" }), /iss/));
   test("for another audience", () => wrong(issuer.token({ aud: "https://other.example" }), /aud/));
+  test("for the issuer only", () => wrong(issuer.token({ aud: issuer.issuer }), /aud/));
   test("an ID token", () => wrong(issuer.token({}, { typ: "JWT" }), /typ/));
   test("without type", () => wrong(issuer.token({}, { typ: undefined }), /typ/));
   for (const claim of ["exp", "iat", "sub", "client_id", "jti", "tenant"])
