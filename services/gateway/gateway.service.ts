@@ -19,7 +19,7 @@ import { contracts } from "../../schemas/index.ts";
 import { acceptedType } from "./accept.ts";
 import { type Access, accessOf, routeOf } from "./access.ts";
 import { type RecordAct, recordActs } from "./audit-trail.ts";
-import { Authorizer, type AuthSettings } from "./authorize.ts";
+import type { Authorizer, AuthSettings } from "./authorize.ts";
 import {
   BodyMalformedError,
   BodyShapeError,
@@ -440,6 +440,8 @@ export default {
     this.recordAct = recordActs(this.broker as unknown as TypedBroker);
     const { host, httpPort, httpsPort, tls, connectionsMax, requestTimeoutMs, keepAliveMs, auth } = this.settings;
     if (auth) {
+      // Nothing of it is loaded where REST asks for no token.
+      const { Authorizer } = await import("./authorize.ts");
       const authorizer = await Authorizer.open(this.broker, this.logger, auth);
       this.authorizer = authorizer;
       this.unwatchAuth = (this.broker as unknown as HealthBroker).health.register(() => authorizer.trouble);
