@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Middleware, ServiceSchema } from "moleculer";
+import { nodeIdOf } from "./cluster/transporter.ts";
 import type { Config } from "./config.ts";
 import type { MongoSettings } from "./mongo/shared-client.ts";
 
@@ -78,6 +79,7 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
     },
     "mqtt-bridge": {
       ...tls,
+      requiredCapabilities: config.MQTT_REQUIRE,
       mqttTlsPort: config.MQTT_TLS_PORT,
       mqttWssPort: config.MQTT_WSS_PORT,
       sessionsFile: join(config.DATA_DIR, "sessions.db"),
@@ -104,6 +106,7 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
       maxRetained: config.MQTT_RETAINED_MESSAGES_MAX,
       maxRetainedBytes: config.MQTT_RETAINED_BYTES_MAX,
       seenIntervalMs: config.MQTT_SEEN_SECONDS * 1000,
+      ...externalBroker(config),
     },
   };
 };
@@ -133,6 +136,25 @@ function authSettings(config: Config) {
     proofKeysMax: config.DPOP_KEYS_MAX,
     nonceRequired: config.DPOP_NONCE_REQUIRED,
     ...(replay === "documents" ? { proofs } : {}),
+  };
+}
+
+/** Its URL holds a password. */
+function externalBroker(config: Config): Record<string, unknown> {
+  const { MQTT_URL: url, MQTT_PASSWORD_FILE: passwordFile, MQTT_ACL_FILE: aclFile, MQTT_PID_FILE: pidFile } = config;
+  if (url === undefined) return {};
+  const { MQTT_AUTH_PORT: port, MQTT_AUTH_HOST: host = config.HOST, MQTT_AUTH_SECRET: secret } = config;
+  const bridge = ["bridge", config.NAMESPACE, nodeIdOf(config)].filter((name) => name !== undefined).join("-");
+  return {
+    external: {
+      ...{ url, bridge },
+      arrivalsFile: join(config.DATA_DIR, `${bridge}.db`),
+      toldFile: join(config.DATA_DIR, `${bridge}.json`),
+      ...(passwordFile === undefined ? {} : { passwordFile, aclFile, pidFile }),
+      queue: config.NAMESPACE === undefined ? "mqtt.uplink" : `${config.NAMESPACE}.mqtt.uplink`,
+      ...(port === undefined ? {} : { authentication: { host, port, ...(secret === undefined ? {} : { secret }) } }),
+      filesRefreshMs: config.MQTT_FILES_SECONDS * 1000,
+    },
   };
 }
 
