@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { CAPABILITIES } from "../schemas/edge-capabilities.ts";
 import { type KafkaBrokers, kafkaBrokers } from "./channels/kafka/kafka-brokers.ts";
 import { NODE_ID, parseTransporter } from "./cluster/transporter-url.ts";
 import { nearest } from "./edit-distance.ts";
@@ -57,6 +58,22 @@ const smtpUrl = z
   .regex(/^smtps?:\/\/[^/?#\s]+/, "must be smtp://… or smtps://…")
   .refine(URL.canParse, "is no URL");
 
+/** A broker with MQTT 5, or RabbitMQ with its plugin for MQTT, which is reached by AMQP. */
+const mqttUrl = z
+  .string()
+  .max(4096)
+  .regex(/^(mqtt|amqp)s?:\/\/[^/?#\s]+/, "must be mqtt(s)://… or amqp(s)://…")
+  .refine(URL.canParse, "is no URL");
+const capabilities = z
+  .string()
+  .max(4096)
+  .transform((text) =>
+    text
+      .split(",")
+      .map((name) => name.trim())
+      .filter(Boolean),
+  )
+  .pipe(z.array(z.enum(CAPABILITIES)));
 /** Kept as it was given: what it says is parsed again where it is used. */
 const transporter = z
   .string()
@@ -180,6 +197,17 @@ const Variables = z.object({
   MQTT_RETAINED_BYTES_MAX: count(67_108_864, 0, 10_737_418_240),
   /** How often the devices that were heard of are told to the registry. */
   MQTT_SEEN_SECONDS: count(30, 1, 3600),
+  /** The broker that devices connect to, in the place of the platform's own: `mqtt(s)://user:password@host`, `amqp(s)://…`. */
+  MQTT_URL: mqttUrl.optional(),
+  /** What the edge must be able to do: names of capabilities. The platform does not start where one is missing. */
+  MQTT_REQUIRE: capabilities.default([]),
+  /** The broker's password and ACL file, written by the platform; both or none. */
+  MQTT_PASSWORD_FILE: z.string().min(1).max(4096).optional(),
+  MQTT_ACL_FILE: z.string().min(1).max(4096).optional(),
+  /** Where the broker writes its pid; it is told by SIGHUP that the files are new. */
+  MQTT_PID_FILE: z.string().min(1).max(4096).optional(),
+  /** How often these files are held against the registry, told of a change or not. */
+  MQTT_FILES_SECONDS: count(60, 1, 86_400),
 
   /** Messages that may wait for a commit of the channel; above it an edge answers "quota exceeded". */
   CHANNEL_PENDING_MAX: count(20_000, 100, 1_000_000),
@@ -247,7 +275,7 @@ const Variables = z.object({
 export type Config = Readonly<z.output<typeof Variables>>;
 
 /** Variables that later engines take; naming one today is an error rather than silence. */
-const NOT_YET = ["MQTT_URL", "ISSUER"];
+const NOT_YET = ["ISSUER"];
 
 /**
  * Reads the environment once, at start-up.
@@ -281,10 +309,26 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   for (const name of ["SERVICES", "NODE_ID"])
     if (given[name] !== undefined && given["TRANSPORTER"] === undefined)
       problems.push(`${name}: only with TRANSPORTER; without it one process is the whole platform`);
+  problems.push(...mqttProblems(given));
   if ((given["TRANSPORTER_CERT_FILE"] === undefined) !== (given["TRANSPORTER_KEY_FILE"] === undefined))
     problems.push("TRANSPORTER_CERT_FILE, TRANSPORTER_KEY_FILE: one without the other");
   if (problems.length > 0 || !parsed.success) throw new ConfigError(problems);
   return Object.freeze(parsed.data);
+}
+
+/** What of an external MQTT broker does not go together. */
+function mqttProblems(given: NodeJS.ProcessEnv): string[] {
+  const { MQTT_URL: url, MQTT_PASSWORD_FILE: passwords, MQTT_ACL_FILE: rules, MQTT_PID_FILE: pid } = given;
+  const problems: string[] = [];
+  const files = [passwords, rules, pid].some((file) => file !== undefined);
+  if ((passwords === undefined) !== (rules === undefined))
+    problems.push("MQTT_PASSWORD_FILE, MQTT_ACL_FILE: one without the other");
+  else if (pid !== undefined && passwords === undefined) problems.push("MQTT_PID_FILE: only with MQTT_PASSWORD_FILE");
+  if (files && !/^mqtts?:/.test(url ?? ""))
+    problems.push("MQTT_PASSWORD_FILE, MQTT_ACL_FILE, MQTT_PID_FILE: only with an MQTT_URL of mqtt(s)://…");
+  else if (files && URL.canParse(url ?? "") && !/^[^:\n\r]+$/.test(decodeURIComponent(new URL(url ?? "").username)))
+    problems.push("MQTT_URL: must name a user, without a colon in it, with MQTT_PASSWORD_FILE");
+  return problems;
 }
 
 /** The environment is wrong; the message has one line per variable. */

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Middleware, ServiceSchema } from "moleculer";
+import { nodeIdOf } from "./cluster/transporter.ts";
 import type { Config } from "./config.ts";
 import type { MongoSettings } from "./mongo/shared-client.ts";
 
@@ -77,6 +78,7 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
     },
     "mqtt-bridge": {
       ...tls,
+      requiredCapabilities: config.MQTT_REQUIRE,
       mqttTlsPort: config.MQTT_TLS_PORT,
       mqttWssPort: config.MQTT_WSS_PORT,
       sessionsFile: join(config.DATA_DIR, "sessions.db"),
@@ -103,9 +105,25 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
       maxRetained: config.MQTT_RETAINED_MESSAGES_MAX,
       maxRetainedBytes: config.MQTT_RETAINED_BYTES_MAX,
       seenIntervalMs: config.MQTT_SEEN_SECONDS * 1000,
+      ...externalBroker(config),
     },
   };
 };
+
+/** Its URL holds a password. */
+function externalBroker(config: Config): Record<string, unknown> {
+  const { MQTT_URL: url, MQTT_PASSWORD_FILE: passwordFile, MQTT_ACL_FILE: aclFile, MQTT_PID_FILE: pidFile } = config;
+  if (url === undefined) return {};
+  const bridge = [config.NAMESPACE, nodeIdOf(config)].filter((name) => name !== undefined).join("-") || "bridge";
+  return {
+    external: {
+      ...{ url, bridge },
+      arrivalsFile: join(config.DATA_DIR, `${bridge}.db`),
+      ...(passwordFile === undefined ? {} : { passwordFile, aclFile, pidFile }),
+      filesRefreshMs: config.MQTT_FILES_SECONDS * 1000,
+    },
+  };
+}
 
 /** MongoDB's URL holds a password: what is named as secure is not told to other nodes. */
 function mongoSettings(config: Config): { mongo?: MongoSettings; $secureSettings?: string[] } {

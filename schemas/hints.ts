@@ -5,6 +5,8 @@
 export interface Hints {
   /** A device may no longer connect, or not with this credential: suspended, deleted, credential revoked. */
   "device.access-revoked": { tenantId: string; deviceId: string; credentialId?: string };
+  /** A device may connect where it might not before: it has a new credential, or is active again. */
+  "device.access-granted": { tenantId: string; deviceId: string };
   /** There is a new version of the device's configuration. */
   "device.config-changed": { tenantId: string; deviceId: string };
   /** A device type was changed or deleted. */

@@ -1,0 +1,13 @@
+/** An external broker, as the bridge's settings have it. */
+export interface ExternalBroker {
+  /** `mqtt(s)://…` or, for RabbitMQ, `amqp(s)://…`; with user and password. */
+  url: string;
+  /** Name of this bridge among those of the platform. */
+  bridge: string;
+  arrivalsFile?: string;
+  passwordFile?: string;
+  aclFile?: string;
+  pidFile?: string;
+  /** @default 60000 */
+  filesRefreshMs?: number;
+}
