@@ -6,13 +6,9 @@ import { nearest } from "./edit-distance.ts";
 import { textOf } from "./log/redaction.ts";
 
 /** Decimal digits only: coercion would take " " for 0 and "0x50" for 80. */
-const count = (fallback: number, min: number, max: number) =>
-  z
-    .string()
-    .regex(/^\d+$/, "must be a whole number")
-    .transform(Number)
-    .pipe(z.number().min(min).max(max))
-    .default(fallback);
+const whole = (min: number, max: number) =>
+  z.string().regex(/^\d+$/, "must be a whole number").transform(Number).pipe(z.number().min(min).max(max));
+const count = (fallback: number, min: number, max: number) => whole(min, max).default(fallback);
 const port = (fallback: number) => count(fallback, 0, 65_535);
 const flag = z
   .enum(["0", "1", "false", "true"])
@@ -45,7 +41,7 @@ const brokers = z
   });
 
 /** Variables that may hold a password: what is wrong with them is told without their value. */
-const SECRET = /^(KAFKA_BROKERS|TRANSPORTER|OTEL_EXPORTER_OTLP_HEADERS)$|_URL$/;
+const SECRET = /^(KAFKA_BROKERS|TRANSPORTER|OTEL_EXPORTER_OTLP_HEADERS|MQTT_AUTH_SECRET)$|_URL$/;
 
 const rabbitmqUrl = z
   .string()
@@ -206,6 +202,15 @@ const Variables = z.object({
   MQTT_ACL_FILE: z.string().min(1).max(4096).optional(),
   /** Where the broker writes its pid; it is told by SIGHUP that the files are new. */
   MQTT_PID_FILE: z.string().min(1).max(4096).optional(),
+  /** Where a broker may ask by HTTP who may connect; 0 = a free port, not set = nowhere. */
+  MQTT_AUTH_PORT: whole(0, 65_535).optional(),
+  /** @default HOST */
+  MQTT_AUTH_HOST: z.string().min(1).max(255).optional(),
+  /** First part of the paths at which it asks; not needed on loopback. */
+  MQTT_AUTH_SECRET: z
+    .string()
+    .regex(/^[\w-]{16,128}$/, "must be 16 to 128 letters, digits, _ and -")
+    .optional(),
   /** How often these files are held against the registry, told of a change or not. */
   MQTT_FILES_SECONDS: count(60, 1, 86_400),
 
@@ -328,6 +333,12 @@ function mqttProblems(given: NodeJS.ProcessEnv): string[] {
     problems.push("MQTT_PASSWORD_FILE, MQTT_ACL_FILE, MQTT_PID_FILE: only with an MQTT_URL of mqtt(s)://…");
   else if (files && URL.canParse(url ?? "") && !/^[^:\n\r]+$/.test(decodeURIComponent(new URL(url ?? "").username)))
     problems.push("MQTT_URL: must name a user, without a colon in it, with MQTT_PASSWORD_FILE");
+  const { HOST = "127.0.0.1", MQTT_AUTH_PORT: port, MQTT_AUTH_HOST: host, MQTT_AUTH_SECRET: secret } = given;
+  if (port === undefined && (host !== undefined || secret !== undefined))
+    problems.push("MQTT_AUTH_HOST, MQTT_AUTH_SECRET: only with MQTT_AUTH_PORT");
+  if (port !== undefined && url === undefined) problems.push("MQTT_AUTH_PORT: only with MQTT_URL");
+  if (port !== undefined && secret === undefined && !LOOPBACK.test(host ?? HOST))
+    problems.push(`MQTT_AUTH_PORT: ${host ?? HOST} is not loopback: MQTT_AUTH_SECRET has to be set`);
   return problems;
 }
 

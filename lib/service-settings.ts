@@ -114,12 +114,15 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
 function externalBroker(config: Config): Record<string, unknown> {
   const { MQTT_URL: url, MQTT_PASSWORD_FILE: passwordFile, MQTT_ACL_FILE: aclFile, MQTT_PID_FILE: pidFile } = config;
   if (url === undefined) return {};
+  const { MQTT_AUTH_PORT: port, MQTT_AUTH_HOST: host = config.HOST, MQTT_AUTH_SECRET: secret } = config;
   const bridge = [config.NAMESPACE, nodeIdOf(config)].filter((name) => name !== undefined).join("-") || "bridge";
   return {
     external: {
       ...{ url, bridge },
       arrivalsFile: join(config.DATA_DIR, `${bridge}.db`),
       ...(passwordFile === undefined ? {} : { passwordFile, aclFile, pidFile }),
+      queue: config.NAMESPACE === undefined ? "mqtt.uplink" : `${config.NAMESPACE}.mqtt.uplink`,
+      ...(port === undefined ? {} : { authentication: { host, port, ...(secret === undefined ? {} : { secret }) } }),
       filesRefreshMs: config.MQTT_FILES_SECONDS * 1000,
     },
   };

@@ -66,6 +66,7 @@ export default defineService(mqttBridge, {
   settings: { $secureSettings: ["tls", "external"] } as Settings,
   state: () => ({
     edge: undefined as Edge | undefined,
+    closeEdge: undefined as (() => Promise<void>) | undefined,
     schemas: undefined as TypeSchemas | undefined,
     events: undefined as DeviceEvents | undefined,
     configs: undefined as DeviceConfigs | undefined,
@@ -115,7 +116,7 @@ export default defineService(mqttBridge, {
     this.events = events;
     this.configs = configs;
     const { broker } = this;
-    const edge = await startEdge(tracing ? tracedPolicy(policy, tracing) : policy, {
+    const { edge, close } = await startEdge(tracing ? tracedPolicy(policy, tracing) : policy, {
       ...{ embedded: options, external, required },
       refreshMs: typeRefreshSeconds === undefined ? undefined : typeRefreshSeconds * 1000,
       async *accounts() {
@@ -129,6 +130,7 @@ export default defineService(mqttBridge, {
       log: (message, fields) => this.logger.warn(message, fields),
     });
     this.edge = edge;
+    this.closeEdge = close;
     this.listening = edge.listening;
     this.unwatch = this.broker.health?.register(() => edge.trouble);
     if (limits.tls) {
@@ -154,7 +156,7 @@ export default defineService(mqttBridge, {
     clearInterval(this.sampler);
     this.unwatch?.();
     if (this.reload) process.off("SIGHUP", this.reload);
-    await this.edge?.close();
+    await this.closeEdge?.();
     await this.events?.idle(LAST_FACTS_MS);
   },
 

@@ -1,25 +1,11 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { test } from "node:test";
 import { startMosquitto } from "../support/engines/mosquitto.ts";
+import { mosquittoPub } from "../support/mosquitto-pub.ts";
 import { startPlatform } from "../support/platform.ts";
 import { restClient } from "../support/rest.ts";
 
 const WAIT = { timeout: 20_000 };
-
-/** Runs mosquitto_pub at QoS 1. @returns its exit code; with several messages it would try for ever where it is refused */
-async function publish(broker: string, username: string, secret: string, topic: string, lines: string[]) {
-  const { hostname, port } = new URL(broker);
-  const args = ["-h", hostname, "-p", port, "-q", "1", "-u", username, "-P", secret, "-i", username, "-t", topic];
-  const [only = ""] = lines;
-  args.push(...(lines.length === 1 ? ["-m", only] : ["-l"]));
-  const child = spawn("mosquitto_pub", args, { stdio: ["pipe", "ignore", "ignore"] });
-  child.stdin.on("error", () => {});
-  child.stdin.end(lines.map((line) => `${line}\n`).join(""));
-  const [code] = (await once(child, "exit")) as [number];
-  return code;
-}
 
 test("a device at mosquitto: registered by REST, its telemetry readable by REST; suspended it may not connect", async (t) => {
   const broker = await startMosquitto();
@@ -30,7 +16,7 @@ test("a device at mosquitto: registered by REST, its telemetry readable by REST;
   await rest.register("boiler-7");
   const secret = await rest.credential("boiler-7");
   const topic = "default/devices/boiler-7/telemetry";
-  const send = (...lines: string[]) => publish(broker.devices, "boiler-7", secret, topic, lines);
+  const send = (...lines: string[]) => mosquittoPub(broker.devices, "boiler-7", secret, topic, lines);
   await t.waitFor(async () => assert.equal(await send(`{"ts":"2026-01-01T00:00:00Z","values":{"t":1}}`), 0), WAIT);
   await send(`{"ts":"2026-01-01T00:00:01Z","values":{"t":2}}`, `{"ts":"2026-01-01T00:00:02Z","values":{"t":3}}`);
   await t.waitFor(async () => {

@@ -23,6 +23,8 @@ export interface Edge {
   disconnect(device: DeviceKey): void;
   /** The device may connect where it might not before. */
   admit?(device: DeviceKey): void;
+  /** The broker was told that the device may subscribe to one of its topics, as dialects know it. */
+  subscribing?(device: DeviceKey, filter: string): void;
   /** Takes the certificate anew from its files. @throws Error naming the file that is wrong; the former stays. */
   reloadCertificate(): void;
   /** Stops within a bound, whatever broker, clients and channel do. */

@@ -4,10 +4,14 @@ export interface ExternalBroker {
   url: string;
   /** Name of this bridge among those of the platform. */
   bridge: string;
+  /** Queue of what devices publish, at RabbitMQ. */
+  queue?: string;
   arrivalsFile?: string;
   passwordFile?: string;
   aclFile?: string;
   pidFile?: string;
   /** @default 60000 */
   filesRefreshMs?: number;
+  /** Where the broker may ask us. */
+  authentication?: { host: string; port: number; secret?: string };
 }
