@@ -4,6 +4,7 @@ import { AmqpLink } from "../../../../lib/channels/rabbitmq/link.ts";
 import { Topology } from "../../../../lib/channels/rabbitmq/topology.ts";
 import { within } from "../../../../lib/channels/rabbitmq/within.ts";
 import type { EdgeCapabilities } from "../../../../schemas/edge-capabilities.ts";
+import { type AcknowledgeOrder, commitThenAcknowledge } from "../acknowledge.ts";
 import type { DeliverOptions } from "../delivery.ts";
 import type { Edge } from "../edge.ts";
 import type { DeviceKey, EdgePolicy } from "../edge-policy.ts";
@@ -27,6 +28,8 @@ export interface AmqpEdgeOptions {
   refreshMs?: number | undefined;
   /** The broker asks us by HTTP. */
   httpAuthentication?: boolean;
+  /** @default commitThenAcknowledge */
+  acknowledgeOrder?: AcknowledgeOrder | undefined;
   log(message: string, fields: object): void;
 }
 
@@ -57,6 +60,7 @@ export class AmqpEdge implements Edge {
   readonly #names = `amqp/${randomUUID()}`;
   readonly #welcomes = new Set<NodeJS.Timeout>();
   #publishing: ConfirmChannel | undefined;
+  readonly #acknowledgeOrder: AcknowledgeOrder;
   #count = 0;
 
   /** @throws Error where the broker refuses the user */
@@ -82,6 +86,7 @@ export class AmqpEdge implements Edge {
       "durable-acknowledgement": false,
     };
     this.listening = [placeOf(url)];
+    this.#acknowledgeOrder = options.acknowledgeOrder ?? commitThenAcknowledge;
     this.#policy = policy;
     this.#options = options;
     this.#queue = queue;
@@ -215,7 +220,8 @@ export class AmqpEdge implements Edge {
       // The broker names its messages for nobody: what comes again is another, where nothing in it says otherwise.
       arrival: () => ({ receivedAt, packet: `${this.#names}/${++this.#count}` }),
     };
-    this.#intake.take(brought).then(
+    this.#acknowledgeOrder(
+      () => this.#intake.take(brought),
       () => acknowledge(channel, message),
       () => {},
     );

@@ -44,12 +44,12 @@ export class Intake {
    *
    * @throws Error when the edge stops before; the broker keeps the message.
    */
-  async take(brought: Brought): Promise<void> {
+  async take(brought: Brought): Promise<undefined> {
     const known = this.devices.find(brought.tenantId, brought.deviceId);
     if (!known) {
       this.refused++;
       this.#options.log("A message came on a topic that no device has; it is left.", { topic: brought.topic });
-      return;
+      return undefined;
     }
     this.#running++;
     try {
@@ -57,6 +57,7 @@ export class Intake {
     } finally {
       if (--this.#running === 0) this.#idle?.();
     }
+    return undefined;
   }
 
   /** Resolves when nothing is in work, or after `limitMs`; what still waits for the channel is given up. */

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { IPublishPacket } from "mqtt-packet";
 import type { EdgeCapabilities } from "../../../../schemas/edge-capabilities.ts";
+import { type AcknowledgeOrder, commitThenAcknowledge } from "../acknowledge.ts";
 import type { DeliverOptions } from "../delivery.ts";
 import type { Edge } from "../edge.ts";
 import type { DeviceKey, EdgePolicy } from "../edge-policy.ts";
@@ -36,6 +37,8 @@ export interface MosquittoEdgeOptions {
   files?: BrokerFiles | undefined;
   /** The broker asks us by HTTP. */
   httpAuthentication?: boolean;
+  /** @default commitThenAcknowledge */
+  acknowledgeOrder?: AcknowledgeOrder | undefined;
   log(message: string, fields: object): void;
 }
 
@@ -58,6 +61,7 @@ export class MosquittoEdge implements Edge {
   readonly #file: SessionFile;
   readonly #session: Session;
   readonly #names = `broker/${randomUUID()}`;
+  readonly #acknowledgeOrder: AcknowledgeOrder;
   #count = 0;
 
   /** @throws Error naming the file that cannot be used */
@@ -84,6 +88,7 @@ export class MosquittoEdge implements Edge {
       "durable-acknowledgement": false,
     };
     this.listening = [placeOf(url)];
+    this.#acknowledgeOrder = options.acknowledgeOrder ?? commitThenAcknowledge;
     this.#files = files;
     this.#intake = new Intake(policy, {
       seenIntervalMs: options.seenIntervalMs ?? 30_000,
@@ -169,7 +174,11 @@ export class MosquittoEdge implements Edge {
       },
       kept: () => (packet.qos === 0 ? undefined : this.#session.kept),
     };
-    this.#intake.take(brought).then(stored, () => {});
+    this.#acknowledgeOrder(
+      () => this.#intake.take(brought),
+      stored,
+      () => {},
+    );
   }
 }
 
