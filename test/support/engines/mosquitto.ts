@@ -52,6 +52,7 @@ export async function startMosquitto({ persistence = true, config = [] as string
     `pid_file ${pidFile}`,
     `persistence ${persistence}`,
     `persistence_location ${folder}/`,
+    "autosave_interval 1",
     "max_inflight_messages 1000",
     "max_queued_messages 0",
     // Started as root it would become another user, which reads none of these.
