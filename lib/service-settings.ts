@@ -120,6 +120,7 @@ function externalBroker(config: Config): Record<string, unknown> {
     external: {
       ...{ url, bridge },
       arrivalsFile: join(config.DATA_DIR, `${bridge}.db`),
+      toldFile: join(config.DATA_DIR, `${bridge}.json`),
       ...(passwordFile === undefined ? {} : { passwordFile, aclFile, pidFile }),
       queue: config.NAMESPACE === undefined ? "mqtt.uplink" : `${config.NAMESPACE}.mqtt.uplink`,
       ...(port === undefined ? {} : { authentication: { host, port, ...(secret === undefined ? {} : { secret }) } }),

@@ -245,6 +245,21 @@ export const deviceRegistry = defineContract({
       params: ofDevice,
       result: DeviceConfig.nullable(),
     },
+    /** For edges that may have been away: of all tenants. */
+    configuredSince: {
+      summary: "Devices whose configuration was put at a time or later",
+      params: z.strictObject({
+        /** Milliseconds since 1970. */
+        since: z.int().min(0),
+        after: z.string().max(300).optional(),
+        limit: z.int().min(1).max(10_000),
+      }),
+      result: z.object({
+        items: z.array(z.object({ tenantId: TenantId, deviceId: DeviceId })).max(10_000),
+        /** What `after` is for the next page; absent = there is none. */
+        next: z.string().optional(),
+      }),
+    },
     /** For edges: what a reading's values must be like; any text may be a device's type. */
     telemetrySchema: {
       summary: "A device type's schema of telemetry, null where there is none",

@@ -5,6 +5,7 @@ import type { TlsFiles } from "../../lib/tls-files.ts";
 import type { Capability } from "../../schemas/edge-capabilities.ts";
 import { mqttBridge } from "../../schemas/mqtt-bridge.ts";
 import { bridgePolicy } from "./bridge-policy.ts";
+import { ConfigCatchUp } from "./config-catch-up.ts";
 import { DeviceConfigs } from "./device-configs.ts";
 import { DeviceEvents } from "./device-events.ts";
 import { dialects } from "./dialects/index.ts";
@@ -58,7 +59,8 @@ interface Settings
   requiredCapabilities?: Capability[];
 }
 
-const ACCOUNTS_OF_A_PAGE = 1000;
+/** Devices that the registry tells of in one answer. */
+const PAGE = 1000;
 
 /** The MQTT edge of the platform: what a device publishes is durable before it is acknowledged. */
 export default defineService(mqttBridge, {
@@ -70,6 +72,7 @@ export default defineService(mqttBridge, {
     schemas: undefined as TypeSchemas | undefined,
     events: undefined as DeviceEvents | undefined,
     configs: undefined as DeviceConfigs | undefined,
+    catchUp: undefined as ConfigCatchUp | undefined,
     sampler: undefined as NodeJS.Timeout | undefined,
     unwatch: undefined as (() => void) | undefined,
     reload: undefined as (() => void) | undefined,
@@ -116,17 +119,29 @@ export default defineService(mqttBridge, {
     this.events = events;
     this.configs = configs;
     const { broker } = this;
+    if (external)
+      this.catchUp = new ConfigCatchUp({
+        file: external.toldFile,
+        changedSince: (since, after) =>
+          broker.call("device-registry.configuredSince", {
+            ...{ since, limit: PAGE },
+            ...(after === undefined ? {} : { after }),
+          }),
+        bring: (device) => configs.bring(device),
+        failed: (error) => this.logger.warn("Configurations could not be brought; it is tried again.", { error }),
+      });
     const { edge, close } = await startEdge(tracing ? tracedPolicy(policy, tracing) : policy, {
       ...{ embedded: options, external, required },
       refreshMs: typeRefreshSeconds === undefined ? undefined : typeRefreshSeconds * 1000,
       async *accounts() {
         for (let after: string | undefined, more = true; more; more = after !== undefined) {
-          const page = { limit: ACCOUNTS_OF_A_PAGE, ...(after === undefined ? {} : { after }) };
+          const page = { limit: PAGE, ...(after === undefined ? {} : { after }) };
           const { items, next } = await broker.call("device-registry.brokerAccounts", page);
           yield items;
           after = next;
         }
       },
+      up: () => setImmediate(() => this.catchUp?.begin()),
       log: (message, fields) => this.logger.warn(message, fields),
     });
     this.edge = edge;
@@ -156,6 +171,7 @@ export default defineService(mqttBridge, {
     clearInterval(this.sampler);
     this.unwatch?.();
     if (this.reload) process.off("SIGHUP", this.reload);
+    this.catchUp?.stop();
     await this.closeEdge?.();
     await this.events?.idle(LAST_FACTS_MS);
   },

@@ -14,6 +14,8 @@ export interface StartOptions {
   /** How old may be what an external edge knows of a device. */
   refreshMs?: number | undefined;
   accounts: BrokerFilesOptions["accounts"];
+  /** An external broker is there, perhaps again. */
+  up(): void;
   log(message: string, fields: object): void;
 }
 
@@ -93,10 +95,10 @@ async function startListener(
 
 async function startAmqp(policy: EdgePolicy, external: ExternalBroker, options: StartOptions): Promise<Edge> {
   const { url, bridge, queue, authentication } = external;
-  const { embedded, refreshMs, log } = options;
+  const { embedded, refreshMs, up, log } = options;
   const { AmqpEdge } = await import("./edge/external/amqp-edge.ts");
   return AmqpEdge.start(policy, {
-    ...{ url, bridge, queue, refreshMs, log },
+    ...{ url, bridge, queue, refreshMs, up, log },
     httpAuthentication: authentication !== undefined,
     receiveMaximum: embedded.receiveMaximum,
     seenIntervalMs: embedded.seenIntervalMs,
@@ -105,7 +107,7 @@ async function startAmqp(policy: EdgePolicy, external: ExternalBroker, options: 
 
 async function startMqtt(policy: EdgePolicy, external: ExternalBroker, options: StartOptions): Promise<Edge> {
   const { url, bridge, arrivalsFile, passwordFile, aclFile, pidFile, filesRefreshMs = 60_000 } = external;
-  const { embedded, refreshMs, accounts, log } = options;
+  const { embedded, refreshMs, accounts, up, log } = options;
   const { MosquittoEdge } = await import("./edge/external/mosquitto-edge.ts");
   const { BrokerFiles } = await import("./edge/external/broker-files.ts");
   const files =
@@ -113,7 +115,7 @@ async function startMqtt(policy: EdgePolicy, external: ExternalBroker, options: 
       ? undefined
       : new BrokerFiles({ url, passwordFile, aclFile, pidFile, refreshMs: filesRefreshMs, accounts, log });
   return MosquittoEdge.start(policy, {
-    ...{ url, bridge, arrivalsFile, files, refreshMs, log },
+    ...{ url, bridge, arrivalsFile, files, refreshMs, up, log },
     httpAuthentication: external.authentication !== undefined,
     synchronous: embedded.synchronous,
     receiveMaximum: embedded.receiveMaximum,

@@ -30,15 +30,15 @@ export interface KillPlan {
 }
 
 const DEVICES = 4;
-const PER_SECOND = 200;
+const PER_SECOND = 60;
 /** Of load before the first kill, between two, and after the last. */
-const BETWEEN_MS = 2500;
+const BETWEEN_MS = 2000;
 /** Held for a moment before it is killed, so that messages are on their way to it, every time. */
-const HELD_MS = 200;
+const HELD_MS = 300;
 /** It is stopped before. */
 const ENDLESS = 1_000_000;
 const FIRST_TS = 1_700_000_000_000;
-const STANDSTILL_MS = 8000;
+const STANDSTILL_MS = 5000;
 
 /**
  * Kills the platform, or what the plan says, with SIGKILL while a publisher in a process of its own goes on, and holds

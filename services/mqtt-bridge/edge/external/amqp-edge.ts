@@ -28,6 +28,8 @@ export interface AmqpEdgeOptions {
   refreshMs?: number | undefined;
   /** The broker asks us by HTTP. */
   httpAuthentication?: boolean;
+  /** The broker is there, perhaps again. */
+  up?: (() => void) | undefined;
   /** @default commitThenAcknowledge */
   acknowledgeOrder?: AcknowledgeOrder | undefined;
   log(message: string, fields: object): void;
@@ -193,6 +195,7 @@ export class AmqpEdge implements Edge {
       else this.#link.drop("the queue was deleted");
     });
     await within(ANSWER_MS, "consume", consuming);
+    this.#options.up?.();
   }
 
   /** A channel that ends takes its connection along: both begin again together. */

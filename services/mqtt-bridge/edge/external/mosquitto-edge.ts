@@ -37,6 +37,8 @@ export interface MosquittoEdgeOptions {
   files?: BrokerFiles | undefined;
   /** The broker asks us by HTTP. */
   httpAuthentication?: boolean;
+  /** The broker is there, perhaps again. */
+  up?: (() => void) | undefined;
   /** @default commitThenAcknowledge */
   acknowledgeOrder?: AcknowledgeOrder | undefined;
   log(message: string, fields: object): void;
@@ -105,7 +107,7 @@ export class MosquittoEdge implements Edge {
         connectTimeoutMs: CONNECT_TIMEOUT_MS,
         filters: UPLINKS.map((uplink) => `$share/${shareOf(url)}/+/devices/+/${uplink}`),
       },
-      { message: (packet, stored) => this.#take(packet, stored), up: () => {}, log },
+      { message: (packet, stored) => this.#take(packet, stored), up: () => options.up?.(), log },
     );
   }
 

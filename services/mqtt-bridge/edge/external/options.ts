@@ -7,6 +7,8 @@ export interface ExternalBroker {
   /** Queue of what devices publish, at RabbitMQ. */
   queue?: string;
   arrivalsFile?: string;
+  /** Where it is kept until when the devices were told of their configurations. */
+  toldFile: string;
   passwordFile?: string;
   aclFile?: string;
   pidFile?: string;
