@@ -1,15 +1,23 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { connectAsync } from "mqtt";
 import { brokerHashOf } from "../../services/device-registry/credential.ts";
 import type { Edge } from "../../services/mqtt-bridge/edge/edge.ts";
+import type { DeviceKey } from "../../services/mqtt-bridge/edge/edge-policy.ts";
 import { BrokerFiles } from "../../services/mqtt-bridge/edge/external/broker-files.ts";
 import { MosquittoEdge } from "../../services/mqtt-bridge/edge/external/mosquitto-edge.ts";
-import { SECRET } from "../ports/mqtt-edge/suite/platform.ts";
+import { Platform, SECRET } from "../ports/mqtt-edge/suite/platform.ts";
+import { WAIT } from "../ports/mqtt-edge/suite/subject.ts";
 import { mqttEdgeSuite } from "../ports/mqtt-edge/suite.ts";
-import { DEVICES } from "../ports/mqtt-edge/world.ts";
+import { DEVICES, type World } from "../ports/mqtt-edge/world.ts";
 import { startMosquitto } from "../support/engines/mosquitto.ts";
 
 const hash = brokerHashOf(SECRET);
 
-mqttEdgeSuite({
+const mosquitto: World = {
   name: "mosquitto",
   capabilities: {
     "mqtt-5": true,
@@ -27,6 +35,8 @@ mqttEdgeSuite({
       await Promise.all(edges.map((edge) => edge.close()));
       await broker.dispose();
     });
+    const folder = mkdtempSync(join(tmpdir(), "ganglion-mosquitto-edge-"));
+    t.after(() => rmSync(folder, { recursive: true, maxRetries: 3 }));
     let accounts = DEVICES.map((device) => ({ ...device, hash }));
     const { url, passwordFile, aclFile, pidFile } = broker;
     const log = () => {};
@@ -39,7 +49,8 @@ mqttEdgeSuite({
             yield accounts;
           },
         });
-        const edge = await MosquittoEdge.start(platform, { url, bridge, files, log, ...options });
+        const arrivalsFile = join(folder, `${bridge}.db`);
+        const edge = await MosquittoEdge.start(platform, { url, bridge, files, arrivalsFile, log, ...options });
         edges.push(edge);
         return edge;
       },
@@ -51,4 +62,31 @@ mqttEdgeSuite({
       },
     };
   },
+};
+
+mqttEdgeSuite(mosquitto);
+
+test("a message without time and name that was not acknowledged comes again as the same, to the bridge that had it", async (t) => {
+  const platform = new Platform();
+  const place = await mosquitto.open(t, platform);
+  const edge = await place.start();
+  const device = DEVICES[0] as DeviceKey;
+  const username = `${device.tenantId}/${device.deviceId}`;
+  const client = await connectAsync(place.url(), { username, password: SECRET, reconnectPeriod: 0 });
+  t.after(() => client.end(true));
+  platform.hold = true;
+  const topic = place.topic(device, "devices/boiler-7/telemetry");
+  // Equal ones, too, are told apart.
+  for (let n = 0; n < 3; n++) await client.publishAsync(topic, "{}", { qos: 1 });
+  await t.waitFor(() => assert.equal(platform.held.length, 3), WAIT);
+  const first = platform.received.splice(0).map(({ arrival }) => arrival);
+  assert.equal(new Set(first.map(({ packet }) => packet)).size, 3);
+  await edge.close();
+  platform.hold = false;
+  await place.start();
+  await t.waitFor(() => assert.equal(platform.received.length, 3), WAIT);
+  assert.deepEqual(
+    platform.received.map(({ arrival }) => arrival),
+    first,
+  );
 });

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import mqtt from "mqtt";
+import type { Device } from "../../schemas/device.ts";
 import { startMosquitto } from "../support/engines/mosquitto.ts";
 import { mosquittoPub } from "../support/mosquitto-pub.ts";
 import { startPlatform } from "../support/platform.ts";
@@ -30,4 +33,48 @@ test("a device at mosquitto: registered by REST, its telemetry readable by REST;
   await t.waitFor(async () => assert.notEqual(await send("{}"), 0), WAIT);
   assert.equal((await platform.stop()).code, 0);
   assert.doesNotMatch(platform.output(), /bridge-secret/);
+});
+
+test("a configuration that is set while mosquitto is away is the device's when it is back", async (t) => {
+  const broker = await startMosquitto();
+  t.after(() => broker.dispose());
+  const platform = await startPlatform({ env: broker.env });
+  t.after(() => platform.kill());
+  const rest = restClient(platform.http);
+  // A colon cannot be in a password file: in the user name it is written %3A.
+  await rest.register("hall:7");
+  const password = await rest.credential("hall:7");
+  await t.waitFor(() => assert.match(readFileSync(broker.passwordFile, "utf8"), /^hall%3A7:/m), WAIT);
+  await rest.request("PUT", "/v1/devices/hall:7/config", { config: { interval: 60 } });
+  await broker.kill();
+  const ready = async () => (await fetch(`${platform.http}/health/ready`)).text();
+  await t.waitFor(async () => assert.match(await ready(), /MQTT broker: /), WAIT);
+  assert.doesNotMatch(await ready(), /bridge-secret/);
+  await rest.request("PUT", "/v1/devices/hall:7/config", { config: { interval: 30 } });
+  await broker.start();
+  const client = await mqtt.connectAsync(broker.devices, { username: "hall%3A7", password, reconnectPeriod: 0 });
+  t.after(() => client.end(true));
+  const told: string[] = [];
+  client.on("message", (_topic, payload) => told.push(payload.toString()));
+  await client.subscribeAsync("default/devices/hall:7/config", { qos: 1 });
+  await t.waitFor(() => assert.equal(told.at(-1), `{"version":2,"config":{"interval":30}}`), WAIT);
+  await client.publishAsync("default/devices/hall:7/status", `{"battery":80}`, { qos: 1 });
+  await t.waitFor(async () => {
+    const { connection, reportedStatus } = (await rest.request("GET", "/v1/devices/hall:7")) as Device;
+    assert.deepEqual(reportedStatus?.status, { battery: 80 });
+    assert.partialDeepStrictEqual(connection, { connected: null });
+    assert.equal(connection?.connectedAt, undefined);
+  }, WAIT);
+  for (const connected of ["true", "false"])
+    assert.deepEqual(await rest.request("GET", `/v1/devices?connected=${connected}`), { items: [] });
+});
+
+test("what the edge needs and the broker has not is told at the start, by name", async (t) => {
+  const broker = await startMosquitto();
+  t.after(() => broker.dispose());
+  const env = { ...broker.env, MQTT_REQUIRE: "kick,presence,durable-acknowledgement" };
+  await assert.rejects(
+    startPlatform({ env }),
+    /MQTT_REQUIRE: this MQTT broker has no presence, no durable-acknowledgement/,
+  );
 });
