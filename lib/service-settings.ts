@@ -115,7 +115,7 @@ function externalBroker(config: Config): Record<string, unknown> {
   const { MQTT_URL: url, MQTT_PASSWORD_FILE: passwordFile, MQTT_ACL_FILE: aclFile, MQTT_PID_FILE: pidFile } = config;
   if (url === undefined) return {};
   const { MQTT_AUTH_PORT: port, MQTT_AUTH_HOST: host = config.HOST, MQTT_AUTH_SECRET: secret } = config;
-  const bridge = [config.NAMESPACE, nodeIdOf(config)].filter((name) => name !== undefined).join("-") || "bridge";
+  const bridge = ["bridge", config.NAMESPACE, nodeIdOf(config)].filter((name) => name !== undefined).join("-");
   return {
     external: {
       ...{ url, bridge },

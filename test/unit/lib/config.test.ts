@@ -60,7 +60,7 @@ test("RABBITMQ_URL is an amqp or amqps URL; a wrong one is not repeated, because
 });
 
 test("an engine that this version lacks is refused rather than ignored", () => {
-  assert.throws(() => readConfig({ MQTT_URL: "mqtt://127.0.0.1" }), /MQTT_URL/);
+  assert.throws(() => readConfig({ ISSUER: "http://localhost" }), /ISSUER/);
 });
 
 for (const host of ["0.0.0.0", "::", "192.168.1.5", "example.org"]) {
@@ -94,4 +94,32 @@ test("MONGO_URL alone puts documents, readings and newest values into MongoDB, a
     });
   const without = serviceSettings(readConfig({}));
   assert.ok(Object.values(without).every((one) => !("mongo" in one)));
+});
+
+test("what of an external MQTT broker does not go together is told by name, without passwords", () => {
+  const MQTT_URL = "mqtt://ganglion:s3cret@broker:1885";
+  const files = { MQTT_PASSWORD_FILE: "/p", MQTT_ACL_FILE: "/a" };
+  const wrong: [env: Record<string, string>, names: RegExp][] = [
+    [{ MQTT_URL: "http://ganglion:s3cret@broker" }, /MQTT_URL: must be/],
+    [{ MQTT_URL: "mqtt://" }, /MQTT_URL/],
+    [{ MQTT_URL, MQTT_PASSWORD_FILE: "/p" }, /MQTT_PASSWORD_FILE, MQTT_ACL_FILE: one without the other/],
+    [{ MQTT_URL, MQTT_PID_FILE: "/p" }, /MQTT_PID_FILE: only with/],
+    [files, /only with an MQTT_URL/],
+    [{ ...files, MQTT_URL: "amqp://ganglion:s3cret@broker" }, /only with an MQTT_URL of mqtt/],
+    [{ ...files, MQTT_URL: "mqtt://broker" }, /MQTT_URL: must name a user/],
+    [{ ...files, MQTT_URL: "mqtt://a%3Ab:s3cret@broker" }, /without a colon/],
+    [{ MQTT_AUTH_PORT: "3001" }, /MQTT_AUTH_PORT: only with MQTT_URL/],
+    [{ MQTT_URL, MQTT_AUTH_SECRET: "sixteen-letters-" }, /only with MQTT_AUTH_PORT/],
+    [{ MQTT_URL, MQTT_AUTH_PORT: "3001", MQTT_AUTH_SECRET: "s3cret" }, /MQTT_AUTH_SECRET: must be 16/],
+    [{ MQTT_URL, MQTT_AUTH_PORT: "3001", MQTT_AUTH_HOST: "0.0.0.0" }, /MQTT_AUTH_SECRET has to be set/],
+    [{ MQTT_REQUIRE: "kick,levitation" }, /MQTT_REQUIRE/],
+  ];
+  for (const [env, names] of wrong)
+    assert.throws(
+      () => readConfig(env),
+      (error: Error) => names.test(error.message) && !error.message.includes("s3cret"),
+      JSON.stringify(env),
+    );
+  const { MQTT_AUTH_PORT, MQTT_REQUIRE } = readConfig({ MQTT_URL, MQTT_REQUIRE: "kick, mqtt-5", ...files });
+  assert.deepEqual([MQTT_AUTH_PORT, MQTT_REQUIRE], [undefined, ["kick", "mqtt-5"]]);
 });

@@ -9,7 +9,8 @@ export interface MqttLinkEvents {
   log(message: string, fields: object): void;
 }
 
-const RETRY = { retryMs: 100, retryMaxMs: 2000 };
+/** In haste: mosquitto forgets shared subscriptions when it restarts, and drops what comes before they are renewed. */
+const RETRY = { retryMs: 50, retryMaxMs: 500 };
 const CLOSE_MS = 1000;
 
 /** A connection to an MQTT 5 broker that comes back by itself until it is closed. */
