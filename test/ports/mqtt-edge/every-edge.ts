@@ -242,6 +242,25 @@ export function everyEdge(world: World): void {
       assert.equal(second.trouble, undefined);
     });
 
+  if (capabilities["shared-subscriptions"])
+    test("of several bridges one goes away and comes back: what was its part meanwhile is not lost", async (t) => {
+      const scene = await Scene.open(t, world);
+      const { platform, place } = scene;
+      await place.start({ bridge: "second" });
+      const client = await scene.connect(DEVICE);
+      const send = (texts: readonly string[]) =>
+        Promise.all(texts.map((text) => scene.publish(client, DEVICE, TELEMETRY, text)));
+      const texts = Array.from({ length: 300 }, (_, n) => `${n}`);
+      await send(texts.slice(0, 100));
+      await t.waitFor(() => assert.ok(platform.texts.length >= 100), WAIT);
+      await scene.edge.close();
+      await send(texts.slice(100, 200));
+      await place.start();
+      await send(texts.slice(200));
+      // Some may come again: RabbitMQ may forget acknowledgements of who hangs up. Their names say that they are the same.
+      await t.waitFor(() => assert.deepEqual(new Set(platform.texts), new Set(texts)), WAIT);
+    });
+
   if (!capabilities["durable-acknowledgement"]) externalOnly(world);
 }
 
