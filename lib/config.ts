@@ -43,6 +43,16 @@ const brokers = z
 /** Variables that may hold a password: what is wrong with them is told without their value. */
 const SECRET = /^(KAFKA_BROKERS|TRANSPORTER|OTEL_EXPORTER_OTLP_HEADERS|MQTT_AUTH_SECRET)$|_URL$/;
 
+/** Whether user and password have no `%` that stands for nothing. */
+const decodable = (url: string): boolean => {
+  try {
+    const { username, password } = new URL(url);
+    return typeof decodeURIComponent(username + password) === "string";
+  } catch {
+    return false;
+  }
+};
+
 const rabbitmqUrl = z
   .string()
   .max(4096)
@@ -59,7 +69,7 @@ const mqttUrl = z
   .string()
   .max(4096)
   .regex(/^(mqtt|amqp)s?:\/\/[^/?#\s]+/, "must be mqtt(s)://… or amqp(s)://…")
-  .refine(URL.canParse, "is no URL");
+  .refine((url) => URL.canParse(url) && decodable(url), "is no URL");
 const capabilities = z
   .string()
   .max(4096)
@@ -331,7 +341,7 @@ function mqttProblems(given: NodeJS.ProcessEnv): string[] {
   else if (pid !== undefined && passwords === undefined) problems.push("MQTT_PID_FILE: only with MQTT_PASSWORD_FILE");
   if (files && !/^mqtts?:/.test(url ?? ""))
     problems.push("MQTT_PASSWORD_FILE, MQTT_ACL_FILE, MQTT_PID_FILE: only with an MQTT_URL of mqtt(s)://…");
-  else if (files && URL.canParse(url ?? "") && !/^[^:\n\r]+$/.test(decodeURIComponent(new URL(url ?? "").username)))
+  else if (files && decodable(url ?? "") && !/^[^:\n\r]+$/.test(decodeURIComponent(new URL(url ?? "").username)))
     problems.push("MQTT_URL: must name a user, without a colon in it, with MQTT_PASSWORD_FILE");
   const { HOST = "127.0.0.1", MQTT_AUTH_PORT: port, MQTT_AUTH_HOST: host, MQTT_AUTH_SECRET: secret } = given;
   if (port === undefined && (host !== undefined || secret !== undefined))

@@ -90,7 +90,7 @@ export function bridgePolicy(parts: BridgeParts): EdgePolicy {
     async recognise(device: SpeakingDevice) {
       const { tenantId, deviceId } = device;
       const known = await parts.recognise({ tenantId, deviceId });
-      if (!known) return { sessionEpoch: 0, refused: "the device is not known" };
+      if (!known) return { sessionEpoch: 0, refused: "the device is not known", unknown: true };
       const { sessionEpoch, status, type } = known;
       if (status === "suspended") return { sessionEpoch, refused: "the device is suspended" };
       device.schema = await schemaOf(tenantId, type);

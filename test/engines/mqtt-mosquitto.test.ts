@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import mqtt from "mqtt";
 import type { Device } from "../../schemas/device.ts";
 import { startMosquitto } from "../support/engines/mosquitto.ts";
@@ -67,6 +68,34 @@ test("a configuration that is set while mosquitto is away is the device's when i
   }, WAIT);
   for (const connected of ["true", "false"])
     assert.deepEqual(await rest.request("GET", `/v1/devices?connected=${connected}`), { items: [] });
+});
+
+test("of a device that is deleted mosquitto keeps no configuration: another with the same id is told nothing", async (t) => {
+  const broker = await startMosquitto();
+  t.after(() => broker.dispose());
+  const platform = await startPlatform({ env: broker.env });
+  t.after(() => platform.kill());
+  const rest = restClient(platform.http);
+  /** What a new client of the device is told at once. */
+  const told = async () => {
+    const password = await rest.credential("boiler-7");
+    const connect = () => mqtt.connectAsync(broker.devices, { username: "boiler-7", password, reconnectPeriod: 0 });
+    await t.waitFor(async () => (await connect()).endAsync(true), WAIT);
+    const client = await connect();
+    const messages: string[] = [];
+    client.on("message", (_topic, payload) => messages.push(payload.toString()));
+    await client.subscribeAsync("default/devices/boiler-7/config", { qos: 1 });
+    await sleep(500);
+    await client.endAsync(true);
+    return messages;
+  };
+  await rest.register("boiler-7");
+  await rest.request("PUT", "/v1/devices/boiler-7/config", { config: { secret: 1 } });
+  assert.deepEqual(await told(), [`{"version":1,"config":{"secret":1}}`]);
+  await rest.request("DELETE", "/v1/devices/boiler-7");
+  await sleep(1000);
+  await rest.register("boiler-7");
+  assert.deepEqual(await told(), []);
 });
 
 test("what the edge needs and the broker has not is told at the start, by name", async (t) => {

@@ -63,6 +63,8 @@ export interface Recognised {
   sessionEpoch: number;
   /** Why what it sends is not taken as its telemetry. */
   refused?: string;
+  /** There is no such device. */
+  unknown?: true;
 }
 
 /** What an edge asks of the platform. What is not a promise is called per packet and must be pure and quick. */

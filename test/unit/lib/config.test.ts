@@ -102,6 +102,7 @@ test("what of an external MQTT broker does not go together is told by name, with
   const wrong: [env: Record<string, string>, names: RegExp][] = [
     [{ MQTT_URL: "http://ganglion:s3cret@broker" }, /MQTT_URL: must be/],
     [{ MQTT_URL: "mqtt://" }, /MQTT_URL/],
+    [{ MQTT_URL: "mqtt://ganglion:s3cret%zz@broker" }, /MQTT_URL: is no URL/],
     [{ MQTT_URL, MQTT_PASSWORD_FILE: "/p" }, /MQTT_PASSWORD_FILE, MQTT_ACL_FILE: one without the other/],
     [{ MQTT_URL, MQTT_PID_FILE: "/p" }, /MQTT_PID_FILE: only with/],
     [files, /only with an MQTT_URL/],

@@ -57,6 +57,14 @@ export class KnownDevices {
     this.#devices.delete(`${tenantId}/${deviceId}`);
   }
 
+  /** @throws where the registry does not answer */
+  async isUnknown({ tenantId, deviceId }: DeviceKey): Promise<boolean> {
+    const known = this.find(tenantId, deviceId);
+    if (!known) return false;
+    await this.learn(known);
+    return known.recognised?.unknown === true;
+  }
+
   async #ask(known: KnownDevice): Promise<void> {
     known.dueAt = performance.now() + Math.min(RETRY_MS, this.#refreshMs);
     known.recognised = await this.#policy.recognise(known.device);

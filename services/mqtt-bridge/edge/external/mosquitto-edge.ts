@@ -13,6 +13,7 @@ import type { Brought } from "./broker-message.ts";
 import { clientIdOf, placeOf, shareOf } from "./broker-url.ts";
 import { Intake } from "./intake.ts";
 import { MqttLink } from "./mqtt-link.ts";
+import { Retained } from "./retained.ts";
 import { addressOf, outerTopic, UPLINKS } from "./topics.ts";
 
 export interface MosquittoEdgeOptions {
@@ -59,6 +60,7 @@ export class MosquittoEdge implements Edge {
   readonly dropped = 0;
   readonly #intake: Intake;
   readonly #link: MqttLink;
+  readonly #retained: Retained;
   readonly #files: BrokerFiles | undefined;
   readonly #file: SessionFile;
   readonly #session: Session;
@@ -107,8 +109,9 @@ export class MosquittoEdge implements Edge {
         connectTimeoutMs: CONNECT_TIMEOUT_MS,
         filters: UPLINKS.map((uplink) => `$share/${shareOf(url)}/+/devices/+/${uplink}`),
       },
-      { message: (packet, stored) => this.#take(packet, stored), up: () => options.up?.(), log },
+      { message: (packet, stored) => this.#take(packet, stored), up: () => this.#up(options.up), log },
     );
+    this.#retained = new Retained((publication) => this.#link.publish(publication));
   }
 
   get refused(): number {
@@ -126,7 +129,9 @@ export class MosquittoEdge implements Edge {
 
   deliver(device: DeviceKey, topic: string, payload: Buffer, options: DeliverOptions = {}): Promise<void> {
     const { retain = false, expirySeconds } = options;
-    return this.#link.publish({ topic: outerTopic(device, topic), payload, retain, expirySeconds });
+    const outer = outerTopic(device, topic);
+    if (retain) this.#retained.keep(outer);
+    return this.#link.publish({ topic: outer, payload, retain, expirySeconds });
   }
 
   setCurrent(device: DeviceKey, topic: string, payload: Buffer): Promise<void> {
@@ -134,8 +139,15 @@ export class MosquittoEdge implements Edge {
   }
 
   disconnect(device: DeviceKey): void {
-    this.#intake.devices.forget(device);
+    const { devices } = this.#intake;
+    devices.forget(device);
     this.#files?.changed();
+    devices.isUnknown(device).then(
+      (unknown) => {
+        if (unknown) this.#retained.forget(device);
+      },
+      () => {},
+    );
   }
 
   admit(device: DeviceKey): void {
@@ -151,6 +163,11 @@ export class MosquittoEdge implements Edge {
     await this.#intake.close(DRAIN_MS);
     await this.#link.close();
     this.#file.close();
+  }
+
+  #up(told: (() => void) | undefined): void {
+    this.#retained.up();
+    told?.();
   }
 
   #take(packet: IPublishPacket, stored: () => void): void {

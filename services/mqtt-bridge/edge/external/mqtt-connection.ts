@@ -1,4 +1,4 @@
-import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import mqttPacket, { type IConnackPacket, type IPublishPacket, type ISubackPacket, type Packet } from "mqtt-packet";
 import { OrderedAcks } from "./ordered-acks.ts";
@@ -37,7 +37,8 @@ export class MqttConnection {
   readonly #publishing: Publishing;
   readonly #ready = Promise.withResolvers<void>();
   readonly #end = Promise.withResolvers<string>();
-  #timer: NodeJS.Timeout | undefined;
+  #late: NodeJS.Timeout | undefined;
+  #pinger: NodeJS.Timeout | undefined;
   #heardAt = performance.now();
   #spokeAt = performance.now();
   /** Messages of QoS 0 in work: nothing but the socket bounds them. */
@@ -78,7 +79,7 @@ export class MqttConnection {
     const { protocol, hostname, port } = new URL(this.#options.url);
     const host = hostname.replace(/^\[|\]$/g, "");
     return protocol === "mqtts:"
-      ? connectTls({ host, port: Number(port || 8883), servername: host })
+      ? connectTls({ host, port: Number(port || 8883), ...(isIP(host) ? {} : { servername: host }) })
       : connectTcp({ host, port: Number(port || 1883) });
   }
 
@@ -100,7 +101,7 @@ export class MqttConnection {
       parser.parse(chunk);
       socket.uncork();
     });
-    this.#timer = setTimeout(() => this.destroy(`no answer within ${connectTimeoutMs} ms`), connectTimeoutMs);
+    this.#late = setTimeout(() => this.destroy(`no answer within ${connectTimeoutMs} ms`), connectTimeoutMs);
   }
 
   #connect(): void {
@@ -143,14 +144,14 @@ export class MqttConnection {
     }
     this.#publishing.window = properties?.receiveMaximum ?? 65_535;
     const keepAliveMs = (properties?.serverKeepAlive ?? this.#options.keepAliveSeconds) * 1000;
-    clearTimeout(this.#timer);
-    this.#timer = setInterval(() => this.#keepAlive(keepAliveMs), keepAliveMs / 4);
+    this.#pinger = setInterval(() => this.#keepAlive(keepAliveMs), keepAliveMs / 4);
     const subscriptions = this.#options.filters.map((topic) => ({ topic, qos: 1 as const }));
     this.#send({ cmd: "subscribe", messageId: 1, subscriptions });
   }
 
   #subscribed({ granted }: ISubackPacket): void {
     const place = granted.findIndex((code) => Number(code) !== 1);
+    clearTimeout(this.#late);
     if (place < 0) this.#ready.resolve();
     else this.destroy(`the broker does not grant ${this.#options.filters[place]}`);
   }
@@ -180,8 +181,8 @@ export class MqttConnection {
   }
 
   #over(): void {
-    clearTimeout(this.#timer);
-    clearInterval(this.#timer);
+    clearTimeout(this.#late);
+    clearInterval(this.#pinger);
     this.#acks.close();
     const error = new Error(this.#reason);
     this.#publishing.close(error);
