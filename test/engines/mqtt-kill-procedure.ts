@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Verdict } from "../kill/oracle.ts";
-import { ask, judgeAll, publisherFile } from "../kill/procedure.ts";
+import { ask, judgeAll, publisherFile, throughRest } from "../kill/procedure.ts";
 import type { Plan } from "../kill/publisher.ts";
 import { type Platform, startPlatform } from "../support/platform.ts";
 import { restClient } from "../support/rest.ts";
@@ -76,7 +76,7 @@ export async function killUnderLoad({ broker, kills, kill, control, print }: Kil
     await ask(publisher, "stop");
     const [code] = await ended;
     assert.equal(code, 0, `the publisher ended with ${code}`);
-    const verdict = await judgeAll(restClient(platform.http), plan, STANDSTILL_MS);
+    const verdict = await judgeAll(throughRest(restClient(platform.http)), plan, STANDSTILL_MS);
     print(JSON.stringify(verdict));
     return verdict;
   } finally {
