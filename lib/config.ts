@@ -330,12 +330,6 @@ const Variables = z.object({
 
 export type Config = Readonly<z.output<typeof Variables>>;
 
-<<<<<<< HEAD
-=======
-/** Variables that later engines take; naming one today is an error rather than silence. */
-const NOT_YET = ["ISSUER"];
-
->>>>>>> mqtt
 /**
  * Reads the environment once, at start-up.
  *

@@ -111,7 +111,6 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
   };
 };
 
-<<<<<<< HEAD
 /** How the gateway judges access tokens. */
 function authSettings(config: Config) {
   const { ISSUER: issuer, JWKS_URL: jwksUrl, TRANSPORTER: transporter } = config;
@@ -140,8 +139,6 @@ function authSettings(config: Config) {
   };
 }
 
-=======
->>>>>>> mqtt
 /** Its URL holds a password. */
 function externalBroker(config: Config): Record<string, unknown> {
   const { MQTT_URL: url, MQTT_PASSWORD_FILE: passwordFile, MQTT_ACL_FILE: aclFile, MQTT_PID_FILE: pidFile } = config;

@@ -6,6 +6,8 @@ import type { AuditRecorded } from "../../schemas/audit.ts";
 
 type Request = IncomingMessage & {
   originalUrl?: string;
+  /** Kept: a request that was ended has no socket any more. */
+  $address?: string | undefined;
   $action?: { name?: string; audited?: boolean };
   /** Of the request as a whole: who is asking is in its `meta`. */
   $ctx?: { meta: Meta };
@@ -25,7 +27,7 @@ export type RecordAct = (request: Request, ended: Ended) => Promise<void> | unde
 export const recordActs =
   (broker: TypedBroker): RecordAct =>
   (request, ended) => {
-    const { $action: { name, audited } = {}, url = "/", originalUrl = url, headers, socket } = request;
+    const { $action: { name, audited } = {}, url = "/", originalUrl = url, headers } = request;
     if (!audited || name === undefined) return undefined;
     const meta = request.$ctx?.meta ?? {};
     const event: AuditRecorded = {
@@ -34,7 +36,7 @@ export const recordActs =
       target: originalUrl.split("?", 1)[0]?.slice(0, TARGET_CHARS_MAX) ?? "/",
       ...ended,
       requestId: String(headers["x-request-id"]),
-      ...(socket.remoteAddress === undefined ? {} : { address: socket.remoteAddress }),
+      ...(request.$address === undefined ? {} : { address: request.$address }),
     };
     return broker.publish("audit.recorded", event, { key: event.tenantId });
   };

@@ -68,6 +68,8 @@ type Request = IncomingMessage & {
   /** Where the request is traced. */
   $span?: Span;
   $alias?: WebAlias;
+  /** Kept: a request that was ended has no socket any more. */
+  $address?: string | undefined;
   $params?: { query?: object; body?: unknown; params?: object };
   $action?: { name?: string; status?: number; audited?: boolean; lines?: boolean; streams?: readonly StreamType[] };
 };
@@ -328,6 +330,7 @@ export default {
     /** Takes a request from the socket. */
     async handle(this: Gateway, request: Request, response: Response) {
       const requestId = identifyRequest(request);
+      request.$address = request.socket.remoteAddress;
       response.setHeader("X-Request-ID", requestId);
       response.setHeader("X-Content-Type-Options", "nosniff");
       const begun = performance.now();

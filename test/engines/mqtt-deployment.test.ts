@@ -1,11 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-<<<<<<< HEAD
-import { mkdtempSync, rmSync } from "node:fs";
-=======
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
->>>>>>> mqtt
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -41,16 +37,12 @@ test("npm run cluster with mosquitto, as docs/cluster.md has it: mosquitto takes
     stream.setEncoding("utf8").on("data", (text: string) => {
       output += text;
     });
-<<<<<<< HEAD
-  await t.waitFor(() => assert.match(output, /^ready http:/m, output), { timeout: 90_000, interval: 100 });
-=======
   const ready = t.waitFor(() => assert.match(output, /^ready http:/m), { timeout: 90_000, interval: 100 });
   const early = ended.then(() =>
     Promise.reject(new Error(`npm run cluster has ended; it said:\n${output}${logsIn(folder)}`)),
   );
   early.catch(() => {});
   await Promise.race([ready, early]);
->>>>>>> mqtt
   const rest = restClient(/^ready (http:\S+)/m.exec(output)?.[1] ?? "");
   await rest.register("boiler-7");
   const secret = await rest.credential("boiler-7");
@@ -62,8 +54,6 @@ test("npm run cluster with mosquitto, as docs/cluster.md has it: mosquitto takes
   await rest.request("DELETE", "/v1/devices/boiler-7");
   await t.waitFor(async () => assert.notEqual(await send(), 0), WAIT);
 });
-<<<<<<< HEAD
-=======
 
 /** The last lines of every process. */
 function logsIn(folder: string): string {
@@ -77,4 +67,3 @@ function logsIn(folder: string): string {
     )
     .join("\n");
 }
->>>>>>> mqtt

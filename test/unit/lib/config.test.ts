@@ -59,13 +59,6 @@ test("RABBITMQ_URL is an amqp or amqps URL; a wrong one is not repeated, because
     );
 });
 
-<<<<<<< HEAD
-=======
-test("an engine that this version lacks is refused rather than ignored", () => {
-  assert.throws(() => readConfig({ ISSUER: "http://localhost" }), /ISSUER/);
-});
-
->>>>>>> mqtt
 for (const host of ["0.0.0.0", "::", "192.168.1.5", "example.org"]) {
   test(`HOST ${host} is refused without INSECURE_LISTEN`, () => {
     assert.throws(() => readConfig({ HOST: host }), /HOST: .*INSECURE_LISTEN=1/);
