@@ -85,7 +85,10 @@ function serve(socket: Socket, broker: Session["broker"]): void {
     chars = text.includes("\n") ? 0 : chars + text.length;
     if (chars > LINE_CHARS_MAX) socket.destroy();
   });
-  createInterface({ input: socket }).on("line", (line) => {
+  const lines = createInterface({ input: socket });
+  // It passes on the socket's errors; a client that was reset is one that has gone.
+  lines.on("error", () => {});
+  lines.on("line", (line) => {
     if (line === INTERRUPT) {
       running?.abort();
       return;

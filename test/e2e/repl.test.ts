@@ -9,6 +9,7 @@ import { after, before, type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import mqtt from "mqtt";
+import { consoleSocketOf } from "../../lib/console/socket-path.ts";
 import { command } from "../support/command.ts";
 import { type Platform, startPlatform } from "../support/platform.ts";
 import { restClient } from "../support/rest.ts";
@@ -172,4 +173,21 @@ test("where nothing runs the platform is started with Moleculer's REPL, which ha
   await repl.hears(/1 devices/);
   repl.say("exit");
   assert.equal((await repl.ended)[0], 0);
+});
+
+test("a client that goes without reading what it asked for takes nothing with it", async (t) => {
+  const platform = await startPlatform();
+  t.after(() => platform.kill());
+  for (let n = 0; n < 3; n++) {
+    const client = connect(consoleSocketOf(platform.dataDir));
+    await once(client, "connect");
+    client.pause();
+    // More than Node reads ahead.
+    client.write("help\n".repeat(1000));
+    await sleep(300);
+    // What it has not read makes this a reset for the other side.
+    client.destroy();
+  }
+  await sleep(200);
+  assert.equal((await fetch(`${platform.http}/health/ready`)).status, 200);
 });
