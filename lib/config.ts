@@ -44,7 +44,7 @@ const brokers = z
   });
 
 /** Variables that may hold a password: what is wrong with them is told without their value. */
-const SECRET = /^(KAFKA_BROKERS|TRANSPORTER|OTEL_EXPORTER_OTLP_HEADERS)$|_URL$/;
+const SECRET = /^(KAFKA_BROKERS|OAUTH_KEY|TRANSPORTER|OTEL_EXPORTER_OTLP_HEADERS)$|_URL$/;
 
 const rabbitmqUrl = z
   .string()
@@ -70,6 +70,19 @@ const names = z
       .split(",")
       .map((name) => name.trim())
       .filter(Boolean),
+  );
+
+/** An origin: both well-known documents are at its root. */
+const issuer = z
+  .string()
+  .max(255)
+  .refine(
+    (text) => URL.parse(text)?.origin === text,
+    "must be https://host or https://host:port, and nothing behind it",
+  )
+  .refine(
+    (text) => /^https:/.test(text) || LOOPBACK.test(URL.parse(text)?.hostname.replace(/[[\]]/g, "") ?? ""),
+    "must be https beyond loopback",
   );
 
 const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
@@ -138,6 +151,30 @@ const Variables = z.object({
   OTEL_SERVICE_NAME: z.string().min(1).max(255).default("ganglion"),
   /** Share of the traces begun here that are recorded; a caller's own decision is followed. */
   OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(0.01),
+
+  /** Where the platform is reached from outside: `iss` of its tokens. @default http://localhost:HTTP_PORT */
+  ISSUER: issuer.optional(),
+  /** 32 bytes, base64url, that seal the keys and secrets of the authorization server; without it a file in DATA_DIR. */
+  OAUTH_KEY: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{43}$/, "must be 32 bytes as 43 characters of base64url")
+    .optional(),
+  ACCESS_TOKEN_SECONDS: count(600, 30, 86_400),
+  REFRESH_TOKEN_DAYS: count(14, 1, 3650),
+  /** Days that a browser stays signed in. */
+  LOGIN_DAYS: count(14, 1, 365),
+  /** Seconds in which a refresh whose answer was lost is answered again. */
+  REFRESH_GRACE_SECONDS: count(30, 0, 600),
+  AUTHORIZATION_CODE_SECONDS: count(60, 10, 600),
+  DEVICE_CODE_SECONDS: count(600, 60, 3600),
+  /** Seconds between two polls of a device that waits for its user. */
+  DEVICE_POLL_SECONDS: count(5, 1, 60),
+  /** DPoP proofs must have a nonce of the server. */
+  DPOP_NONCE_REQUIRED: flag,
+  /** Days that a signing key signs. */
+  SIGNING_KEY_DAYS: count(90, 1, 3650),
+  /** Seconds that the next signing key is published before it signs. */
+  SIGNING_KEY_PUBLISHED_SECONDS: count(3600, 1, 604_800),
 
   HTTP_BODY_BYTES_MAX: count(1_048_576, 1024, 104_857_600),
   HTTP_CONNECTIONS_MAX: count(1000, 1, 100_000),
@@ -226,7 +263,7 @@ const Variables = z.object({
 export type Config = Readonly<z.output<typeof Variables>>;
 
 /** Variables that later engines take; naming one today is an error rather than silence. */
-const NOT_YET = ["MQTT_URL", "ISSUER"];
+const NOT_YET = ["MQTT_URL"];
 
 /**
  * Reads the environment once, at start-up.

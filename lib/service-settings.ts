@@ -3,6 +3,8 @@ import type { Middleware, ServiceSchema } from "moleculer";
 import type { Config } from "./config.ts";
 import type { MongoSettings } from "./mongo/shared-client.ts";
 
+const DAY_SECONDS = 86_400;
+
 /** The configuration as each service sees it: no service knows a variable's name, and none reads another's value. */
 export const serviceSettings = (config: Config): Record<string, Record<string, unknown>> => {
   const mongo = mongoSettings(config);
@@ -32,6 +34,7 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
       keepAliveMs: config.HTTP_KEEP_ALIVE_SECONDS * 1000,
       requestsMax: config.HTTP_RATE_LIMIT,
       rateWindowSeconds: config.HTTP_RATE_WINDOW_SECONDS,
+      ...(config.ISSUER !== undefined && { issuer: config.ISSUER }),
     },
     "device-registry": {
       ...documents,
@@ -43,6 +46,25 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
       graceSeconds: config.CONNECTION_GRACE_SECONDS,
     },
     "dead-letters": documents,
+    oauth: {
+      ...documents,
+      ...(config.ISSUER !== undefined && { issuer: config.ISSUER }),
+      ...(config.OAUTH_KEY !== undefined && { key: config.OAUTH_KEY }),
+      $secureSettings: ["key", "mongo"],
+      keyFile: join(config.DATA_DIR, "oauth.key"),
+      limits: {
+        accessTokenSeconds: config.ACCESS_TOKEN_SECONDS,
+        refreshTokenSeconds: config.REFRESH_TOKEN_DAYS * DAY_SECONDS,
+        sessionSeconds: config.LOGIN_DAYS * DAY_SECONDS,
+        codeSeconds: config.AUTHORIZATION_CODE_SECONDS,
+        deviceCodeSeconds: config.DEVICE_CODE_SECONDS,
+        devicePollSeconds: config.DEVICE_POLL_SECONDS,
+        refreshGraceSeconds: config.REFRESH_GRACE_SECONDS,
+      },
+      requireNonce: config.DPOP_NONCE_REQUIRED,
+      keySignsSeconds: config.SIGNING_KEY_DAYS * DAY_SECONDS,
+      keyPublishedAheadSeconds: config.SIGNING_KEY_PUBLISHED_SECONDS,
+    },
     telemetry: { ...readings, typeRefreshSeconds: config.DEVICE_TYPE_REFRESH_SECONDS },
     "telemetry-store": readings,
     "telemetry-latest": { ...readings, latestFile: join(config.DATA_DIR, "latest.db") },

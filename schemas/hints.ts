@@ -1,3 +1,5 @@
+import type { Revocation } from "./oauth.ts";
+
 /**
  * What services broadcast to each other as Moleculer events: hints, which may be lost. Whoever needs the truth asks for
  * it; a hint only says that asking again is worth it.
@@ -9,4 +11,8 @@ export interface Hints {
   "device.config-changed": { tenantId: string; deviceId: string };
   /** A device type was changed or deleted. */
   "device-type.changed": { tenantId: string; typeId: string };
+  /** An entry came onto the deny list of access tokens; `oauth.revocations` has all of them. */
+  "oauth.revoked": Revocation;
+  /** There are other signing keys. */
+  "oauth.keys-changed": Record<string, never>;
 }

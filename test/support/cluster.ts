@@ -11,6 +11,7 @@ export const PROCESSES: Readonly<Record<string, string>> = {
   telemetry: "telemetry/telemetry,telemetry/retention",
   consumers: "telemetry/consumers",
   "dead-letters": "dead-letters",
+  oauth: "oauth",
 };
 
 export interface ClusterOptions extends Omit<ProcessOptions, "env"> {

@@ -1,0 +1,90 @@
+import type { AdapterFactory, Provider } from "oidc-provider";
+import { audienceOf } from "../../lib/issuer.ts";
+import { AccessTokens, type Actor } from "./access-tokens.ts";
+import type { Accounts } from "./accounts/accounts.ts";
+import { configuration, type Limits } from "./configuration.ts";
+import { atomicReplayDetection } from "./extensions/atomic-replay.ts";
+import { announceInterval } from "./extensions/device-interval.ts";
+import { hashedSecrets } from "./extensions/hashed-secrets.ts";
+import { jwtAccessTokens } from "./extensions/jwt-access-tokens.ts";
+import { DEVICE_CODE, slowDown } from "./grants/device-code.ts";
+import { installJwtBearer } from "./grants/jwt-bearer.ts";
+import { refreshGrace } from "./grants/refresh-token.ts";
+import { installTokenExchange } from "./grants/token-exchange.ts";
+import { type InjectRequest, type InjectResponse, injector } from "./inject.ts";
+import { deriveKey } from "./keys/seal.ts";
+import type { KeySet } from "./keys/signing-keys.ts";
+import { InitialAccess } from "./registration-policy.ts";
+import type { Clients } from "./storage/clients.ts";
+import { RecordAdapter } from "./storage/record-adapter.ts";
+import type { Stores } from "./storage/stores.ts";
+import { createProvider } from "./wrap-grants.ts";
+
+export interface AuthorizationServerOptions {
+  issuer: string;
+  keys: KeySet;
+  /** 32 bytes that all nodes share. */
+  masterKey: Buffer;
+  scopes: readonly string[];
+  limits: Limits;
+  requireNonce: boolean;
+  stores: Stores;
+  clients: Clients;
+  accounts: Accounts;
+  /** Told of what the provider itself did wrong. */
+  failed: (error: Error) => void;
+}
+
+/** One issuer with one set of keys. To change either, the next one is built and takes its place: 2 ms. */
+export interface AuthorizationServer {
+  issuer: string;
+  provider: Provider;
+  tokens: AccessTokens;
+  initialAccess: InitialAccess;
+  inject(request: InjectRequest): Promise<InjectResponse>;
+}
+
+/** oidc-provider with what it leaves out. */
+export function createAuthorizationServer(options: AuthorizationServerOptions): AuthorizationServer {
+  const { issuer, keys, masterKey, scopes, limits, requireNonce, stores, clients, accounts, failed } = options;
+  const { state, revocations } = stores;
+  const audience = audienceOf(issuer);
+  const actors = new WeakMap<object, Actor>();
+  const initialAccess = new InitialAccess(state);
+  const adapter: AdapterFactory = (kind) => (kind === "Client" ? clients : new RecordAdapter(stores.records, kind));
+  const provider = createProvider(
+    issuer,
+    configuration({
+      ...{ issuer, audience, scopes, limits, keys, requireNonce, adapter, initialAccess },
+      cookieKeys: [deriveKey(masterKey, "cookies").toString("base64url")],
+      nonceSecret: deriveKey(masterKey, "dpop-nonces"),
+      actorOf: (token) => actors.get(token),
+      async findAccount(_ctx, sub) {
+        const account = await accounts.find(sub);
+        if (!account) return undefined;
+        const { tenant, ...claims } = account;
+        return { accountId: sub, tenant, name: account.name, claims: async () => ({ ...claims }) };
+      },
+    }),
+    {
+      [DEVICE_CODE]: slowDown({
+        state,
+        intervalSeconds: limits.devicePollSeconds,
+        codeSeconds: limits.deviceCodeSeconds,
+      }),
+      refresh_token: refreshGrace({ state, graceSeconds: limits.refreshGraceSeconds }),
+    },
+  );
+  // X-Forwarded-… are set by the endpoints' actions, never by a caller.
+  provider.proxy = true;
+  provider.on("server_error", (_ctx, error) => failed(error));
+
+  const tokens = new AccessTokens({ issuer, audience, keys, revocations, seconds: limits.accessTokenSeconds });
+  installJwtBearer(provider, { issuers: stores.trustedIssuers, accounts });
+  installTokenExchange(provider, { tokens, audience, actAs: (token, act) => actors.set(token, act) });
+  atomicReplayDetection(provider, state);
+  announceInterval(provider, limits.devicePollSeconds);
+  hashedSecrets(provider);
+  jwtAccessTokens(provider, tokens);
+  return { issuer, provider, tokens, initialAccess, inject: injector(provider.callback()) };
+}

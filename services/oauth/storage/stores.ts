@@ -1,0 +1,43 @@
+import type { Connection, Model } from "mongoose";
+import type { Revocation } from "../../../schemas/oauth.ts";
+import { type AccountDocument, accountModel } from "../accounts/account.model.ts";
+import { type KeyGenerationDocument, keyGenerationModel } from "../keys/key-generation.model.ts";
+import { type ClientDocument, clientModel } from "./client.model.ts";
+import { type RecordDocument, recordModel } from "./record.model.ts";
+import { revocationModel } from "./revocation.model.ts";
+import { Revocations } from "./revocations.ts";
+import { sharedStateModel } from "./shared-state.model.ts";
+import { SharedState } from "./shared-state.ts";
+import { trustedIssuerModel } from "./trusted-issuer.model.ts";
+import { TrustedIssuers } from "./trusted-issuers.ts";
+
+/** What the service keeps in the document store. */
+export interface Stores {
+  records: Model<RecordDocument>;
+  clients: Model<ClientDocument>;
+  keys: Model<KeyGenerationDocument>;
+  accounts: Model<AccountDocument>;
+  state: SharedState;
+  revocations: Revocations;
+  trustedIssuers: TrustedIssuers;
+}
+
+/** Declares the models and makes their indexes. */
+export async function openStores(connection: Connection, tell: (revocation: Revocation) => void): Promise<Stores> {
+  const records = recordModel(connection);
+  const clients = clientModel(connection);
+  const keys = keyGenerationModel(connection);
+  const accounts = accountModel(connection);
+  const state = sharedStateModel(connection);
+  const revocations = revocationModel(connection);
+  const trustedIssuers = trustedIssuerModel(connection);
+  await Promise.all(
+    [records, clients, keys, accounts, state, revocations, trustedIssuers].map((model) => model.init()),
+  );
+  return {
+    ...{ records, clients, keys, accounts },
+    state: new SharedState(state),
+    revocations: new Revocations(revocations, tell),
+    trustedIssuers: new TrustedIssuers(trustedIssuers),
+  };
+}
