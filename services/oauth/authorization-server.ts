@@ -9,6 +9,7 @@ import { hashedSecrets } from "./extensions/hashed-secrets.ts";
 import { jwtAccessTokens } from "./extensions/jwt-access-tokens.ts";
 import { DEVICE_CODE, slowDown } from "./grants/device-code.ts";
 import { installJwtBearer } from "./grants/jwt-bearer.ts";
+import { oneAtATime } from "./grants/one-at-a-time.ts";
 import { refreshGrace } from "./grants/refresh-token.ts";
 import { installTokenExchange } from "./grants/token-exchange.ts";
 import { type InjectRequest, type InjectResponse, injector } from "./inject.ts";
@@ -52,6 +53,11 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   const actors = new WeakMap<object, Actor>();
   const initialAccess = new InitialAccess(state);
   const adapter: AdapterFactory = (kind) => (kind === "Client" ? clients : new RecordAdapter(stores.records, kind));
+  const waiting = slowDown({
+    state,
+    intervalSeconds: limits.devicePollSeconds,
+    codeSeconds: limits.deviceCodeSeconds,
+  });
   const provider = createProvider(
     issuer,
     configuration({
@@ -67,11 +73,8 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
       },
     }),
     {
-      [DEVICE_CODE]: slowDown({
-        state,
-        intervalSeconds: limits.devicePollSeconds,
-        codeSeconds: limits.deviceCodeSeconds,
-      }),
+      authorization_code: oneAtATime(state, "code"),
+      [DEVICE_CODE]: (handler, of) => waiting(oneAtATime(state, "device_code")(handler, of), of),
       refresh_token: refreshGrace({ state, graceSeconds: limits.refreshGraceSeconds }),
     },
   );
