@@ -36,6 +36,9 @@ const PAGES = ["interaction", "login", "consent", "abort"] as const satisfies En
 type PageName = (typeof PAGES)[number];
 const isPage = (name: EndpointName): name is PageName => (PAGES as readonly string[]).includes(name);
 
+const KEYS_REFRESH_MS = 60_000;
+const KEYS_REFRESH_MS_MIN = 1000;
+
 /** Verifiers' clocks, and tokens that were signed in the last moment. */
 const KEPT_LONGER_MS = 60_000;
 
@@ -48,6 +51,7 @@ export class Identity {
   readonly #keySets: KeySets;
   #keys: KeySet;
   #server: AuthorizationServer | undefined;
+  #refreshing: NodeJS.Timeout | undefined;
 
   static async open(options: IdentityOptions): Promise<Identity> {
     const { documents, masterKey, limits, keySignsSeconds, keyPublishedAheadSeconds, revoked } = options;
@@ -57,7 +61,9 @@ export class Identity {
       publishedAheadMs: keyPublishedAheadSeconds * 1000,
       keptMs: limits.accessTokenSeconds * 1000 + KEPT_LONGER_MS,
     });
-    return new Identity(options, stores, keySets, await keySets.load());
+    const identity = new Identity(options, stores, keySets, await keySets.load());
+    identity.#refreshLater();
+    return identity;
   }
 
   private constructor(options: IdentityOptions, stores: Stores, keySets: KeySets, keys: KeySet) {
@@ -116,17 +122,37 @@ export class Identity {
   async refreshKeys(): Promise<void> {
     const keys = await this.#keySets.load();
     const kids = (set: KeySet) => set.keys.map(({ kid }) => kid).join();
-    if (kids(keys) === kids(this.#keys)) return;
+    const same = kids(keys) === kids(this.#keys);
     this.#keys = keys;
     const { issuer } = this.#server ?? {};
+    if (same || issuer === undefined) return;
     this.#server = undefined;
-    if (issuer !== undefined) this.server(issuer);
+    this.server(issuer);
+  }
+
+  #refreshLater(): void {
+    const wait = Math.min((this.#keys.changesAt ?? Number.POSITIVE_INFINITY) - Date.now(), KEYS_REFRESH_MS);
+    this.#refreshing = setTimeout(
+      () => {
+        this.refreshKeys()
+          .catch(this.#options.failed)
+          .finally(() => this.#refreshing && this.#refreshLater());
+      },
+      Math.max(wait, KEYS_REFRESH_MS_MIN),
+    ).unref();
+  }
+
+  close(): void {
+    clearTimeout(this.#refreshing);
+    this.#refreshing = undefined;
   }
 
   /** @returns when the next keys begin to sign */
   async rotateKeys(): Promise<Date> {
     const signsFrom = await this.#keySets.rotate();
     await this.refreshKeys();
+    clearTimeout(this.#refreshing);
+    this.#refreshLater();
     return signsFrom;
   }
 }

@@ -1,4 +1,4 @@
-import { defineService } from "../../lib/service.ts";
+import { defineService, type TypedBroker } from "../../lib/service.ts";
 import { documentStore } from "../../mixins/document-store.mixin.ts";
 import { contracts } from "../../schemas/index.ts";
 import { oauth } from "../../schemas/oauth.ts";
@@ -9,8 +9,6 @@ import { trustedIssuerActions } from "./actions/trusted-issuers.ts";
 import type { Identity, IdentityOptions } from "./identity.ts";
 import { readMasterKey } from "./keys/master-key.ts";
 import type { Settings } from "./oauth.ts";
-
-const KEYS_REFRESH_MS = 60_000;
 
 /** Every scope that an action of the REST interface asks for. */
 const SCOPES = [
@@ -27,7 +25,6 @@ export default defineService(oauth, {
   state: () => ({
     masterKey: undefined as Buffer | undefined,
     opening: undefined as Promise<Identity> | undefined,
-    refreshing: undefined as NodeJS.Timeout | undefined,
   }),
 
   started() {
@@ -37,8 +34,8 @@ export default defineService(oauth, {
     if (master.made) this.logger.info("The key of the authorization server was made; a backup has it.", { file });
   },
 
-  stopped() {
-    clearInterval(this.refreshing);
+  async stopped() {
+    (await this.opening?.catch(() => undefined))?.close();
   },
 
   methods: {
@@ -51,13 +48,7 @@ export default defineService(oauth, {
     async open(this: Self): Promise<Identity> {
       try {
         const { Identity } = await import("./identity.ts");
-        const identity = await Identity.open(this.options());
-        const refresh = () =>
-          identity
-            .refreshKeys()
-            .catch((error: unknown) => this.logger.warn("The signing keys could not be read again.", { error }));
-        this.refreshing = setInterval(refresh, KEYS_REFRESH_MS).unref();
-        return identity;
+        return await Identity.open(this.options());
       } catch (error) {
         this.opening = undefined;
         throw error;
@@ -80,7 +71,7 @@ export default defineService(oauth, {
 
   hints: {
     async "oauth.keys-changed"() {
-      if (this.opening) await (await this.opening).refreshKeys();
+      await (await this.opening)?.refreshKeys();
     },
   },
 });
@@ -90,9 +81,8 @@ interface Self {
   documents: IdentityOptions["documents"];
   masterKey: Buffer | undefined;
   opening: Promise<Identity> | undefined;
-  refreshing: NodeJS.Timeout | undefined;
-  broker: import("../../lib/service.ts").TypedBroker;
-  logger: { warn(message: string, data: object): void; error(message: string, data: object): void };
+  broker: TypedBroker;
+  logger: { error(message: string, data: object): void };
   open(): Promise<Identity>;
   options(): IdentityOptions;
 }

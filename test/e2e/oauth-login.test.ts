@@ -122,8 +122,8 @@ describe("authorization code with PKCE", () => {
   });
 
   test("of ten that bring one code at once one gets tokens, 20 times", async () => {
+    const browser = new Browser(ALICE);
     for (let round = 0; round < 20; round++) {
-      const browser = new Browser(ALICE);
       const verifier = oauth.generateRandomCodeVerifier();
       const code_challenge = await oauth.calculatePKCECodeChallenge(verifier);
       const callback = await browser.walk(await requestOf({ code_challenge, prompt: "consent" }), (where) =>

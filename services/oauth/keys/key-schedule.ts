@@ -15,6 +15,8 @@ export interface Schedule<G extends Generation> {
   ended: G[];
   /** The next one has to be made. */
   due: boolean;
+  /** When the next change is, where one is known. */
+  changesAt: number | undefined;
 }
 
 export interface ScheduleOptions {
@@ -43,6 +45,7 @@ export function scheduleOf<G extends Generation>(
     next,
     former: earlier.filter(lives),
     ended: earlier.filter((generation, i) => !lives(generation, i)),
+    changesAt: next?.signsFrom,
     due: current !== undefined && next === undefined && current.signsFrom + signsMs - publishedAheadMs <= now,
   };
 }

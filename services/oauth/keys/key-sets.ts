@@ -33,14 +33,14 @@ export class KeySets {
    */
   async load(now = Date.now()): Promise<KeySet> {
     const generations = await this.#generations();
-    const { current, next, former, ended, due } = scheduleOf(generations, now, this.#schedule);
+    const { current, next, former, ended, due, changesAt } = scheduleOf(generations, now, this.#schedule);
     if (!current) return this.#make(1, now).then(() => this.load(Math.max(now, Date.now())));
     if (due) {
       await this.#make(current.number + 1, now + this.#schedule.publishedAheadMs);
       return this.load(now);
     }
     if (ended.length > 0) await this.#model.deleteMany({ _id: { $in: ended.map(({ number }) => number) } });
-    return { keys: [current, ...(next ? [next] : []), ...former].flatMap(({ keys }) => keys) };
+    return { keys: [current, ...(next ? [next] : []), ...former].flatMap(({ keys }) => keys), changesAt };
   }
 
   /** Publishes the next generation now, where there is none yet. @returns when it begins to sign */

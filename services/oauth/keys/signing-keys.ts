@@ -5,6 +5,8 @@ export type SigningJwk = JWK & { kid: string; alg: string; use: "sig" };
 export interface KeySet {
   /** The first of an algorithm signs; the others are published. */
   keys: SigningJwk[];
+  /** When others will sign, where that is known: milliseconds since 1970. */
+  changesAt?: number | undefined;
 }
 
 const KINDS = [

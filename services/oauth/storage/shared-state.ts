@@ -4,7 +4,7 @@ import type { Model } from "mongoose";
 import { isDuplicate } from "./duplicate.ts";
 import type { SharedStateDocument } from "./shared-state.model.ts";
 
-/** How often a lock that is held is tried again. */
+/** How often a lock that is held is looked at again. */
 const RETRY_MS = 10;
 
 /** Proofs that were used, refreshes that are repeated, clocks of polling devices, locks: shared by all nodes. */
@@ -49,10 +49,12 @@ export class SharedState {
   async exclusively<T>(key: string, seconds: number, busy: () => Error, work: () => Promise<T>): Promise<T> {
     const owner = randomUUID();
     const deadline = Date.now() + seconds * 1000;
-    while (!(await this.add(key, owner, seconds))) {
-      if (Date.now() > deadline) throw busy();
-      await sleep(RETRY_MS + Math.random() * RETRY_MS);
-    }
+    while (!(await this.add(key, owner, seconds)))
+      // Reading costs no commit.
+      do {
+        if (Date.now() > deadline) throw busy();
+        await sleep(RETRY_MS + Math.random() * RETRY_MS);
+      } while ((await this.get(key)) !== undefined);
     try {
       return await work();
     } finally {
