@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import * as oauth from "oauth4webapi";
+import { administrator, Browser, discover, insecure, issuerOf, json, login } from "../support/oauth.ts";
+import { startPlatform } from "../support/platform.ts";
+
+const CAROL = { name: "carol", password: "correct horse battery" };
+const REDIRECT = "https://client.example/cb";
+const HONEST = 50;
+const DOUBLES = 20;
+const THIEVES = 100;
+const GRACE_SECONDS = 2;
+const AT_ONCE = 10;
+
+/** So many at once. */
+async function each<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  const left = [...items.entries()];
+  const worker = async () => {
+    for (let next = left.shift(); next; next = left.shift()) results[next[0]] = await work(next[1]);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  return results;
+}
+
+test(`of ${HONEST * DOUBLES} double refreshes none logs its honest client out, and ${THIEVES} thieves beyond the grace end ${THIEVES} families`, async (t) => {
+  const env = { REFRESH_GRACE_SECONDS: String(GRACE_SECONDS), HTTP_RATE_LIMIT: "1000000" };
+  const platform = await startPlatform({ env });
+  t.after(() => platform.stop());
+  const as = await discover(issuerOf(platform));
+  const admin = administrator(platform.http);
+  await admin.user(CAROL.name, CAROL.password);
+  const web = await admin.client({
+    ...{ grant_types: ["authorization_code", "refresh_token"], redirect_uris: [REDIRECT] },
+    scope: "openid email offline_access devices:read",
+  });
+  const auth = oauth.ClientSecretBasic(String(web.client_secret));
+  const signIn = async () => {
+    const browser = new Browser(CAROL);
+    return String((await login({ as, client: web, auth, redirect: REDIRECT, browser })).tokens.refresh_token);
+  };
+  const refresh = async (token: string) =>
+    (await json(oauth.refreshTokenGrantRequest(as, web, auth, token, insecure))) as {
+      refresh_token?: string;
+      error?: string;
+    };
+
+  const honest = async (first: string) => {
+    let token = first;
+    for (let n = 0; n < DOUBLES; n++) {
+      // Two at once, or the same again because the answer was lost.
+      const both =
+        Math.random() < 0.5
+          ? await Promise.all([refresh(token), refresh(token)])
+          : [await refresh(token), await refresh(token)];
+      if (both.some(({ error }) => error)) return false;
+      if (both[0]?.refresh_token !== both[1]?.refresh_token) return false;
+      token = String(both[0]?.refresh_token);
+    }
+    return true;
+  };
+  /** Whether the theft was noticed, and ended the family. */
+  const robbed = async (stolen: string) => {
+    const own = await refresh(stolen);
+    await sleep(GRACE_SECONDS * 1000 + 500);
+    const theft = await refresh(stolen);
+    const later = await refresh(String(own.refresh_token));
+    return own.error === undefined && theft.error === "invalid_grant" && later.error === "invalid_grant";
+  };
+  const families = await each(Array.from({ length: HONEST + THIEVES }), signIn);
+  const kept = each(families.slice(0, HONEST), honest);
+  const ended = await each(families.slice(HONEST), robbed);
+  assert.equal((await kept).filter(Boolean).length, HONEST);
+  assert.equal(ended.filter(Boolean).length, THIEVES);
+});
