@@ -75,7 +75,11 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     {
       authorization_code: oneAtATime(state, "code"),
       [DEVICE_CODE]: (handler, of) => waiting(oneAtATime(state, "device_code")(handler, of), of),
-      refresh_token: refreshGrace({ state, graceSeconds: limits.refreshGraceSeconds }),
+      refresh_token: refreshGrace({
+        state,
+        tokens: new RecordAdapter(stores.records, "RefreshToken"),
+        graceSeconds: limits.refreshGraceSeconds,
+      }),
     },
   );
   // X-Forwarded-… are set by the endpoints' actions, never by a caller.

@@ -127,6 +127,37 @@ test("while keys rotate and the platform restarts no good token is refused and n
   assert.ok((await oauth.processRefreshTokenResponse(as, web, answer)).access_token);
 });
 
+test("a refresh whose process is killed once the token was used up is answered when it is tried again", async (t) => {
+  const env = { DPOP_NONCE_REQUIRED: "0" };
+  const preload = new URL("../support/killed-before-answer.ts", import.meta.url).href;
+  let one = await startPlatform({ env, nodeOptions: [`--import=${preload}`] });
+  t.after(() => one.stop());
+  const server = await discover(issuerOf(one));
+  const admin = administrator(one.http);
+  await admin.user(BOB.name, BOB.password);
+  const app = await admin.client({
+    grant_types: ["authorization_code", "refresh_token"],
+    redirect_uris: [REDIRECT],
+    scope,
+  });
+  const auth = authOf(app);
+  const { tokens } = await login({
+    as: server,
+    client: app,
+    auth,
+    redirect: REDIRECT,
+    browser: new Browser(BOB),
+    scope,
+  });
+  const refresh = () => oauth.refreshTokenGrantRequest(server, app, auth, String(tokens.refresh_token), insecure);
+  await assert.rejects(async () => oauth.processRefreshTokenResponse(server, app, await refresh()));
+  await one.kill();
+  one = await startPlatform({ env: { ...env, ...one.addresses }, dataDir: one.dataDir });
+  const answer = await oauth.processRefreshTokenResponse(server, app, await refresh());
+  assert.notEqual(answer.refresh_token, tokens.refresh_token);
+  assert.equal((await json(refresh()))["refresh_token"], answer.refresh_token, "and again within the grace");
+});
+
 test("no token, secret or password is in the log", async () => {
   const token = await tokenFor();
   for (const secret of [token, String(machine.client_secret), BOB.password])

@@ -3,6 +3,7 @@ import { errors, type Provider, type TokenEndpointGrantContext } from "oidc-prov
 import { checkDpopReplay, findAccount, validateDpop, validateGrant } from "oidc-provider/lib/helpers/grants.js";
 import { digest, epochSeconds } from "../digest.ts";
 import { deriveKey, seal, unseal } from "../keys/seal.ts";
+import type { RecordAdapter } from "../storage/record-adapter.ts";
 import type { SharedState } from "../storage/shared-state.ts";
 import type { GrantWrapper } from "../wrap-grants.ts";
 
@@ -23,6 +24,8 @@ interface TokenAnswer {
 
 export interface RefreshGraceOptions {
   state: SharedState;
+  /** The storage of refresh tokens. */
+  tokens: Pick<RecordAdapter, "release">;
   /** For how long an answer may be asked for again. */
   graceSeconds: number;
   /** How long one refresh may take. */
@@ -40,7 +43,7 @@ const requestOf = ({ oidc: { params } }: TokenEndpointGrantContext) =>
  * Requests with one token at once wait for each other. Everything else is the library's, which ends the family.
  */
 export const refreshGrace =
-  ({ state, graceSeconds, lockSeconds = 10 }: RefreshGraceOptions): GrantWrapper =>
+  ({ state, tokens, graceSeconds, lockSeconds = 10 }: RefreshGraceOptions): GrantWrapper =>
   (handler, provider) =>
   async (ctx) => {
     const token = ctx.oidc.params["refresh_token"];
@@ -49,11 +52,13 @@ export const refreshGrace =
     const busy = () => new errors.TemporarilyUnavailable("another refresh with this token is in progress");
     await state.exclusively(`refresh-lock:${id}`, lockSeconds, busy, async () => {
       const answered = await state.get<Answered>(`refresh-answer:${id}`);
-      const again = answered && (await repeated(provider, ctx, token, answered));
+      const again = answered && (await repeated(provider, ctx, token, answered, graceSeconds));
       if (again) {
         ctx.body = again;
         return;
       }
+      // Used a moment ago, and nobody was answered: the process died in between.
+      if (!answered) await tokens.release(token, epochSeconds() - graceSeconds + 1);
       await handler(ctx);
       const answer = ctx.body as TokenAnswer;
       // Not rotated: the token itself is what is tried again.
@@ -68,7 +73,8 @@ export const refreshGrace =
           issuedAt: epochSeconds(),
           sealed: seal(sealKey(token), id, JSON.stringify(answer)),
         } satisfies Answered,
-        graceSeconds,
+        // Longer than it is of use: that there is none has to mean that nobody was answered, whatever the nodes' clocks say.
+        graceSeconds * 2,
       );
     });
   };
@@ -79,7 +85,9 @@ async function repeated(
   ctx: TokenEndpointGrantContext,
   token: string,
   { clientId, jkt, request, issuedAt, sealed }: Answered,
+  graceSeconds: number,
 ): Promise<TokenAnswer | undefined> {
+  if (issuedAt + graceSeconds < epochSeconds()) return undefined;
   if (clientId !== ctx.oidc.client.clientId || request !== requestOf(ctx)) return undefined;
   const dPoP = await validateDpop(provider, ctx);
   if ((dPoP?.thumbprint ?? null) !== jkt) return undefined;

@@ -83,6 +83,18 @@ export class RecordAdapter implements Adapter {
     throw new errors.InvalidGrant("already consumed");
   }
 
+  /**
+   * Makes it unused again, where it was used after `since`.
+   *
+   * @param since seconds since 1970
+   */
+  async release(id: string, since: number): Promise<void> {
+    const _id = idOf(this.#kind, id);
+    const { consumed } = (await this.#model.findById(_id).lean<RecordDocument>()) ?? {};
+    if (consumed !== undefined && consumed > since)
+      await this.#model.updateOne({ _id, consumed }, { $unset: { consumed: 1 } });
+  }
+
   async destroy(id: string): Promise<void> {
     await this.#model.deleteOne({ _id: idOf(this.#kind, id) });
   }

@@ -40,6 +40,18 @@ export function oauthStorageSuite(engine: string, open: (t: TestContext) => Prom
         }
       });
 
+    test("what was used up a moment ago may be made unused again, what was used up before that not", async (t) => {
+      const [{ records }] = await nodes(t);
+      const adapter = new RecordAdapter(records, "RefreshToken");
+      await adapter.upsert("token", { jti: "token" }, 60);
+      await adapter.consume("token");
+      const now = Math.floor(Date.now() / 1000);
+      await adapter.release("token", now + 5);
+      await assert.rejects(adapter.consume("token"), { error: "invalid_grant" });
+      await adapter.release("token", now - 5);
+      await adapter.consume("token");
+    });
+
     test(`of ten that add one key at once one is told that it was first, ${ROUNDS} times`, async (t) => {
       const stores = await nodes(t);
       for (let round = 0; round < ROUNDS; round++) {
