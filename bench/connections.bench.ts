@@ -58,7 +58,13 @@ export default connections;
 
 async function againstPlatform(count: number, short: boolean): Promise<Run> {
   const platform = await startPlatform({
-    env: { LOG_LEVEL: "warn", MQTT_CONNECTIONS_MAX: String(count + FILES_EXTRA) },
+    env: {
+      LOG_LEVEL: "warn",
+      MQTT_CONNECTIONS_MAX: String(count + FILES_EXTRA),
+      MQTT_CONNECTIONS_PER_DEVICE_MAX: String(Math.ceil(count / DEVICES)),
+      // The bench connects faster than a few devices may.
+      MQTT_CONTROL_PACKETS_PER_SECOND_MAX: "0",
+    },
   });
   try {
     const rest = restClient(platform.http);

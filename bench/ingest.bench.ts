@@ -1,36 +1,28 @@
-import { spawn } from "node:child_process";
-import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { type Platform, startPlatform } from "../test/support/platform.ts";
+import { ingestOnEngines } from "./ingest-engines.ts";
+import { CONNECTIONS, DEVICES, generate, measure, type Run, registered } from "./ingest-load.ts";
 import { median, rounded } from "./median.ts";
 import { withMosquitto } from "./mosquitto.ts";
-import { cpuMicros } from "./process-figures.ts";
 import type { Bench } from "./run.ts";
 import { stageShares } from "./stage-shares.ts";
 import { fillStore } from "./stored-rows.ts";
 
-const CONNECTIONS = 4;
-const DEVICES = Array.from({ length: CONNECTIONS }, (_, index) => `bench-${index}`);
 /** Devices that have the stored rows, those that send among them. */
 const STORED_DEVICES = 1000;
-const generator = fileURLToPath(new URL("./generator.ts", import.meta.url));
-
-/** One run of one server: what it cost and how long it took. */
-interface Run {
-  messagesPerSecond: number;
-  cpuMicrosPerMessage: number;
-}
 
 /**
  * QoS 1 messages of three values at full window, by a generator that is its own process. Server CPU is user + system of
  * the server's process, from before the first message until the last row is readable by REST; mosquitto, without a
  * subscriber and storing nothing, takes the same generator in turn. With `stored`, a platform that has so many rows
  * already takes its turn, too.
+ * With `engines` it is the platform on Kafka, RabbitMQ and a server of MongoDB's protocol instead, next to the embedded one.
  */
-const ingest: Bench = async ({ short, stored }) => {
+const ingest: Bench = async ({ short, stored, engines }) => {
+  if (engines) return ingestOnEngines({ short });
   const rounds = short ? 1 : 5;
   const messages = short ? 20_000 : 100_000;
   const runs = { mosquitto: [] as Run[], NORMAL: [] as Run[], FULL: [] as Run[], stored: [] as Run[] };
@@ -131,24 +123,9 @@ async function profile(messages: number): Promise<Record<string, number>> {
   }
 }
 
-async function measure(pid: number, messages: number, work: () => Promise<void>): Promise<Run> {
-  const [cpu, begun] = [cpuMicros(pid), performance.now()];
-  await work();
-  return {
-    messagesPerSecond: rounded((messages / (performance.now() - begun)) * 1000, 0),
-    cpuMicrosPerMessage: rounded((cpuMicros(pid) - cpu) / messages, 2),
-  };
-}
-
 /** Runs the generator against the platform and waits until the last row of every device is readable. */
 async function drive(platform: Platform, messages: number): Promise<void> {
-  const credentials = [];
-  for (const id of DEVICES) {
-    await post(`${platform.http}/v1/devices`, { id });
-    const { secret } = (await post(`${platform.http}/v1/devices/${id}/credentials`)) as { secret: string };
-    credentials.push({ clientId: id, username: id, password: secret, topic: "devices/me/telemetry" });
-  }
-  await generate(platform.mqtt, credentials, messages);
+  await generate(platform.mqtt, await registered(platform), messages);
   for (const id of DEVICES) {
     const stored = async () => {
       const last = await fetch(`${platform.http}/v1/devices/${id}/readings?order=desc&limit=1`);
@@ -164,25 +141,3 @@ const againstMosquitto = (messages: number): Promise<Run> =>
     const clients = DEVICES.map((id) => ({ clientId: id, topic: `devices/${id}/telemetry` }));
     return measure(pid, messages, () => generate(mqtt, clients, messages));
   });
-
-/** Each client sends its share; the n-th message's value `n` counts from 1. */
-async function generate(mqtt: string, clients: object[], messages: number): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), "ganglion-generator-"));
-  const file = join(folder, "clients.json");
-  writeFileSync(file, JSON.stringify(clients));
-  const child = spawn(process.execPath, [generator, mqtt, file, "--messages", String(messages)], {
-    stdio: ["ignore", "ignore", "inherit"],
-  });
-  const code = await new Promise((resolve) => child.once("close", resolve));
-  rmSync(folder, { recursive: true });
-  if (code !== 0) throw new Error(`the generator ended with ${code}`);
-}
-
-async function post(url: string, body?: object): Promise<unknown> {
-  const response = await fetch(url, {
-    method: "POST",
-    ...(body ? { headers: { "content-type": "application/json" }, body: JSON.stringify(body) } : {}),
-  });
-  if (!response.ok) throw new Error(`${url}: ${response.status} ${await response.text()}`);
-  return response.json();
-}

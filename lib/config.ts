@@ -51,6 +51,12 @@ const rabbitmqUrl = z
   .max(4096)
   .regex(/^amqps?:\/\/[^/?#\s]+/, "must be amqp://… or amqps://…")
   .refine(URL.canParse, "is no URL");
+const smtpUrl = z
+  .string()
+  .max(4096)
+  .regex(/^smtps?:\/\/[^/?#\s]+/, "must be smtp://… or smtps://…")
+  .refine(URL.canParse, "is no URL");
+
 /** Kept as it was given: what it says is parsed again where it is used. */
 const transporter = z
   .string()
@@ -187,18 +193,22 @@ const Variables = z.object({
 
   MQTT_PACKET_BYTES_MAX: count(262_144, 1024, 268_435_455),
   MQTT_CONNECTIONS_MAX: count(10_000, 1, 1_000_000),
+  /** Connections of one device at once, each with its own client id; 0 = no limit. */
+  MQTT_CONNECTIONS_PER_DEVICE_MAX: count(10, 0, 1_000_000),
   MQTT_KEEP_ALIVE_SECONDS_MAX: count(300, 5, 65_535),
   MQTT_SESSION_SECONDS_MAX: count(604_800, 0, 31_536_000),
   MQTT_RECEIVE_MAXIMUM: count(1000, 1, 65_535),
   /** PUBLISH packets per second and device, all its connections together; 0 = no limit. */
   MQTT_MESSAGES_PER_SECOND_MAX: count(0, 0, 1_000_000),
-  /** SUBSCRIBE, UNSUBSCRIBE, PINGREQ and refused PUBLISH packets per second and device; 0 = no limit. */
+  /** CONNECT, SUBSCRIBE, UNSUBSCRIBE, PINGREQ and refused PUBLISH packets per second and device; 0 = no limit. */
   MQTT_CONTROL_PACKETS_PER_SECOND_MAX: count(100, 0, 1_000_000),
   MQTT_TOPIC_BYTES_MAX: count(512, 32, 65_535),
   MQTT_TOPIC_LEVELS_MAX: count(16, 4, 100),
   MQTT_SUBSCRIPTIONS_MAX: count(100, 1, 10_000),
   /** Sessions that wait for their client; beyond it the one that has waited longest ends. */
   MQTT_SESSIONS_MAX: count(100_000, 1, 10_000_000),
+  /** Of one device; beyond it its own oldest ends, 0 = no limit. */
+  MQTT_SESSIONS_PER_DEVICE_MAX: count(10, 0, 10_000_000),
   /** Messages sent to a client and not acknowledged, where it sets no lower Receive Maximum. */
   MQTT_IN_FLIGHT_MAX: count(100, 1, 65_535),
   /** Messages that wait for one client; beyond it the oldest that was not sent goes. */
@@ -248,6 +258,17 @@ const Variables = z.object({
   RETENTION_CHECK_SECONDS: count(3600, 1, 86_400),
 
   /** Lines and bytes of one batch of registrations. */
+  /** Failed logins for one account from one address, for one account, and from one address, in the window. */
+  LOGIN_FAILURES_MAX: count(10, 1, 1_000_000),
+  LOGIN_FAILURES_PER_ACCOUNT_MAX: count(100, 1, 1_000_000),
+  LOGIN_FAILURES_PER_ADDRESS_MAX: count(100, 1, 1_000_000),
+  LOGIN_WINDOW_SECONDS: count(900, 1, 86_400),
+  INVITATION_DAYS: count(7, 1, 365),
+  PASSWORD_RESET_SECONDS: count(3600, 60, 86_400),
+  SMTP_URL: smtpUrl.optional(),
+  MAIL_FROM: z.string().min(3).max(320).default("Ganglion <ganglion@localhost>"),
+  SMTP_TIMEOUT_SECONDS: count(10, 1, 300),
+
   DEVICE_BATCH_LINES_MAX: count(10_000, 1, 1_000_000),
   DEVICE_BATCH_BYTES_MAX: count(16_777_216, 1024, 268_435_456),
   DEVICE_CONFIG_BYTES_MAX: count(65_536, 2, 1_048_576),

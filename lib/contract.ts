@@ -22,6 +22,8 @@ export interface ActionContract {
    * `ctx.meta.$accept` and returns a Readable for it.
    */
   streams?: readonly StreamType[];
+  /** An administrative act: what was done by it over HTTP, and by whom, is recorded for good. */
+  audited?: true;
   /** HTTP status of success. @default 200 */
   status?: 200 | 201 | 202 | 204;
 }

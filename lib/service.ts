@@ -197,6 +197,7 @@ export function defineService<
       rest: action.rest,
       scope: action.scope,
       status: action.status,
+      audited: action.audited,
       lines: action.lines !== undefined,
       streams: action.streams,
       openapi: openapiOperation(contract.name, name, action),

@@ -1,4 +1,6 @@
+import type { AuditRecorded } from "./audit.ts";
 import type { DeviceEvent } from "./device-events.ts";
+import type { MailRequested } from "./mail.ts";
 import type { TelemetryReceived, TelemetryRejected } from "./telemetry.ts";
 
 /** Declares the payload of a channel as a type only: hot-path messages are validated once, at the edge. */
@@ -23,6 +25,10 @@ export const channels = {
   "device.events": fact<DeviceEvent>(),
   /** An uplink message that was refused, with the reason and its bytes. */
   "telemetry.rejected": fact<TelemetryRejected>(),
+  /** What was done, by whom; of a tenant in order. */
+  "audit.recorded": fact<AuditRecorded>(),
+  /** A mail to be sent. */
+  "mail.requested": work<MailRequested>(),
 } as const;
 
 export type Channels = typeof channels;

@@ -82,6 +82,7 @@ export const deadLetters = defineContract({
       result: DeadLetter,
       scope: "dead-letters:write",
       rest: "PATCH /dead-letters/:deadLetterId",
+      audited: true,
     },
     redrive: {
       summary: "Send a dead letter to its channel again; only the group that failed takes it",
@@ -89,6 +90,7 @@ export const deadLetters = defineContract({
       result: z.object({ channel: z.string(), group: z.string().optional() }),
       scope: "dead-letters:write",
       rest: "POST /dead-letters/:deadLetterId:redrive",
+      audited: true,
     },
     redriveMany: {
       summary: "Send the dead letters that a filter finds to their channels again, the oldest first",
@@ -96,6 +98,7 @@ export const deadLetters = defineContract({
       result: BulkRedriven,
       scope: "dead-letters:write",
       rest: "POST /dead-letters:redrive",
+      audited: true,
     },
     discard: {
       summary: "Discard a dead letter for good",
@@ -104,6 +107,7 @@ export const deadLetters = defineContract({
       scope: "dead-letters:write",
       rest: "DELETE /dead-letters/:deadLetterId",
       status: 204,
+      audited: true,
     },
     discardMany: {
       summary: "Discard the dead letters that a filter finds for good, the oldest first",
@@ -111,6 +115,7 @@ export const deadLetters = defineContract({
       result: BulkDiscarded,
       scope: "dead-letters:write",
       rest: "POST /dead-letters:discard",
+      audited: true,
     },
     /** The device is deleted with what it sent. Not on REST. */
     forget: {

@@ -13,7 +13,7 @@ export type DeviceEvent = DeviceEventBase &
         /** `client` = as the protocol wants it; `will` = the connection broke and the will was published. */
         reason: "client" | "network" | "keep-alive" | "taken-over" | "server" | "will";
       }
-    /** It sent something since the last `seen`; edges batch these, one per device and interval at most. */
+    /** It sent something since the last `seen`; edges batch these, one per connection and interval at most. */
     | { kind: "seen" }
     | { kind: "heartbeat" }
     /** What the device says of itself: the JSON object of its status message. */

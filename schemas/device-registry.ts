@@ -63,6 +63,7 @@ export const deviceRegistry = defineContract({
       scope: "devices:write",
       rest: "POST /devices",
       status: 201,
+      audited: true,
     },
     registerBatch: {
       summary: "Register many devices, one per line; a line that is refused fails alone",
@@ -71,6 +72,7 @@ export const deviceRegistry = defineContract({
       result: z.object({ registered: z.int(), failed: z.int(), results: z.array(BatchLine).max(1_000_000) }),
       scope: "devices:write",
       rest: "POST /devices:batch",
+      audited: true,
     },
     list: {
       summary: "List devices by id",
@@ -92,6 +94,7 @@ export const deviceRegistry = defineContract({
       result: Device,
       scope: "devices:write",
       rest: "PATCH /devices/:deviceId",
+      audited: true,
     },
     delete: {
       summary: "Delete a device with its credentials and configuration; its readings only where that is asked for",
@@ -100,6 +103,7 @@ export const deviceRegistry = defineContract({
       scope: "devices:write",
       rest: "DELETE /devices/:deviceId",
       status: 204,
+      audited: true,
     },
     issueCredential: {
       summary: "Make an access token of the device, which may have two; the secret is shown only here",
@@ -108,6 +112,7 @@ export const deviceRegistry = defineContract({
       scope: "devices:write",
       rest: "POST /devices/:deviceId/credentials",
       status: 201,
+      audited: true,
     },
     listCredentials: {
       summary: "List a device's credentials, oldest first, without secrets",
@@ -123,6 +128,7 @@ export const deviceRegistry = defineContract({
       scope: "devices:write",
       rest: "DELETE /devices/:deviceId/credentials/:credentialId",
       status: 204,
+      audited: true,
     },
     putConfig: {
       summary: "Set a device's configuration; it is delivered on its topic `config`",
@@ -134,6 +140,7 @@ export const deviceRegistry = defineContract({
       result: DeviceConfig,
       scope: "devices:write",
       rest: "PUT /devices/:deviceId/config",
+      audited: true,
     },
     getConfig: {
       summary: "Get a device's configuration",
@@ -155,6 +162,7 @@ export const deviceRegistry = defineContract({
       result: DeviceType,
       scope: "devices:write",
       rest: "PUT /device-types/:typeId",
+      audited: true,
     },
     getType: {
       summary: "Get a device type",
@@ -177,6 +185,7 @@ export const deviceRegistry = defineContract({
       scope: "devices:write",
       rest: "DELETE /device-types/:typeId",
       status: 204,
+      audited: true,
     },
     getSettings: {
       summary: "Get the tenant's settings; null = as the platform is configured",
@@ -191,6 +200,7 @@ export const deviceRegistry = defineContract({
       result: Settings,
       scope: "settings:write",
       rest: "PUT /settings",
+      audited: true,
     },
     /** For edges: checks a device's credential and opens a session epoch. Not on REST. */
     authenticate: {

@@ -47,7 +47,7 @@ export const DeviceChange = z.strictObject({
 });
 export type DeviceChange = z.infer<typeof DeviceChange>;
 
-/** The device's newest connection, as far as protocol facts tell. */
+/** The device's newest connection that is open, or else its newest, as far as protocol facts tell. */
 export const DeviceConnection = z
   .object({
     /** Number of the connection, counted per device. */

@@ -15,4 +15,10 @@ export interface Hints {
   "oauth.revoked": Revocation;
   /** There are other signing keys. */
   "oauth.keys-changed": Record<string, never>;
+  /** A user's roles in a tenant were changed, or the user may not act there any more. */
+  "user.access-changed": { tenantId: string; userId: string };
+  /** Whoever signed in with the former password has to do it again. */
+  "user.password-changed": { userId: string };
+  /** Nobody may act in the tenant. */
+  "tenant.suspended": { tenantId: string };
 }

@@ -1,9 +1,12 @@
 import type { ActionsOf } from "../lib/contract.ts";
+import { audit } from "./audit.ts";
 import { deadLetters } from "./dead-letters.ts";
 import { deviceRegistry } from "./device-registry.ts";
+import { mail } from "./mail.ts";
 import { mqttBridge } from "./mqtt-bridge.ts";
 import { oauth } from "./oauth.ts";
 import { rejectedMessages, telemetry, telemetryLatest, telemetryRetention, telemetryStore } from "./telemetry.ts";
+import { users } from "./users.ts";
 
 /** Every service contract; the gateway, the OpenAPI document and the typed `call` all read this list. */
 export const contracts = [
@@ -16,6 +19,9 @@ export const contracts = [
   rejectedMessages,
   deadLetters,
   oauth,
+  audit,
+  users,
+  mail,
 ] as const;
 export type Actions = ActionsOf<typeof deviceRegistry> &
   ActionsOf<typeof telemetry> &
@@ -23,4 +29,6 @@ export type Actions = ActionsOf<typeof deviceRegistry> &
   ActionsOf<typeof rejectedMessages> &
   ActionsOf<typeof mqttBridge> &
   ActionsOf<typeof deadLetters> &
-  ActionsOf<typeof oauth>;
+  ActionsOf<typeof oauth> &
+  ActionsOf<typeof audit> &
+  ActionsOf<typeof users>;

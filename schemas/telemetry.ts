@@ -180,6 +180,7 @@ export const telemetry = defineContract({
       result: z.object({ deleted: z.int() }),
       scope: "telemetry:write",
       rest: "DELETE /devices/:deviceId/readings",
+      audited: true,
     },
   },
 });
@@ -228,6 +229,7 @@ export const rejectedMessages = defineContract({
       scope: "telemetry:write",
       rest: "POST /rejected-messages/:rejectionId:redrive",
       status: 204,
+      audited: true,
     },
     redriveMany: {
       summary: "Decode the rejected messages that a filter finds again, the oldest first",
@@ -235,6 +237,7 @@ export const rejectedMessages = defineContract({
       result: BulkRedriven,
       scope: "telemetry:write",
       rest: "POST /rejected-messages:redrive",
+      audited: true,
     },
     discard: {
       summary: "Discard a rejected message for good",
@@ -243,6 +246,7 @@ export const rejectedMessages = defineContract({
       scope: "telemetry:write",
       rest: "DELETE /rejected-messages/:rejectionId",
       status: 204,
+      audited: true,
     },
     discardMany: {
       summary: "Discard the rejected messages that a filter finds for good, the oldest first",
@@ -250,6 +254,7 @@ export const rejectedMessages = defineContract({
       result: BulkDiscarded,
       scope: "telemetry:write",
       rest: "POST /rejected-messages:discard",
+      audited: true,
     },
     /** The device is deleted with what it sent. Not on REST. */
     forget: {

@@ -70,6 +70,8 @@ const CAUSE_CHARS_MAX = 500;
 export abstract class ChannelAdapter extends Base {
   /** Awaited by the middleware after all services have started: a service cannot publish from `started`. */
   abstract connect(): Promise<void>;
+  /** Told before the services stop: what an engine that is away does not take soon is given up, so that none waits. */
+  stopping?(): void;
   /** Ends within a bound, whatever the engine's state. */
   abstract disconnect(): Promise<void>;
   abstract subscribe(chan: Channel): Promise<void>;

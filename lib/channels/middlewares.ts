@@ -119,6 +119,9 @@ function publishing(
     started(broker: ServiceBroker) {
       if (broker.isMetricsEnabled()) counting = setInterval(count, COUNT_MS, broker).unref();
     },
+    stopping(_broker: ServiceBroker) {
+      for (const adapter of Object.values(adapters)) adapter?.stopping?.();
+    },
     stopped(broker: ServiceBroker) {
       clearInterval(counting);
       if (broker.isMetricsEnabled()) count(broker);

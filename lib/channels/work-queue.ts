@@ -25,6 +25,13 @@ export interface NewItem {
   deadline: number | null;
 }
 
+/** An item as another engine takes it over. */
+export interface QueuedItem extends WorkItem {
+  /** When it may be taken; of an item that was in work when its process died: when its lease ends. */
+  due: number;
+  owner: string | null;
+}
+
 const COLUMNS = "id, key, headers, value, published, deadline, deliveries, fence";
 const HELD = "id=? AND owner=? AND fence=?";
 
@@ -41,6 +48,7 @@ export class WorkQueue {
   #remove: StatementSync;
   #putBack: StatementSync;
   #removeFree: StatementSync;
+  #page: StatementSync;
   #consumer: StatementSync;
   #setConsumer: StatementSync;
 
@@ -62,6 +70,7 @@ export class WorkQueue {
     this.#remove = db.prepare(`DELETE FROM item WHERE ${HELD}`);
     this.#putBack = db.prepare(`UPDATE item SET owner=NULL, due=?, deliveries=deliveries-? WHERE ${HELD}`);
     this.#removeFree = db.prepare("DELETE FROM item WHERE id=? AND fence=? AND owner IS NULL");
+    this.#page = db.prepare(`SELECT ${COLUMNS}, due, owner FROM item WHERE channel=? AND id>? ORDER BY id LIMIT ?`);
     this.#consumer = db.prepare("SELECT consumer FROM channel WHERE id=?");
     this.#setConsumer = db.prepare("UPDATE channel SET consumer=? WHERE id=?");
   }
@@ -94,6 +103,11 @@ export class WorkQueue {
 
   find(id: number): WorkItem | undefined {
     return this.#find.get(id, this.id) as unknown as WorkItem | undefined;
+  }
+
+  /** Items behind one, in the order in which they came. */
+  page(after: number, limit: number): QueuedItem[] {
+    return this.#page.all(this.id, after, limit) as unknown as QueuedItem[];
   }
 
   /** False when the item is not this owner's any more. */

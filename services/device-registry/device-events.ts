@@ -16,9 +16,9 @@ export function followed(device: Followed & { sessionEpoch: number }, events: re
   let { connection, reportedStatus } = device;
   for (const event of events) {
     if (event.sessionEpoch > device.sessionEpoch) continue;
-    if (connection && event.sessionEpoch < connection.sessionEpoch) continue;
+    const late = connection && event.sessionEpoch < connection.sessionEpoch;
     connection = connectionAfter(connection, event);
-    if (event.kind !== "status" || (reportedStatus && event.at < reportedStatus.at)) continue;
+    if (late || event.kind !== "status" || (reportedStatus && event.at < reportedStatus.at)) continue;
     const text = JSON.stringify(event.status);
     if (Buffer.byteLength(text) <= REPORTED_STATUS_BYTES_MAX) reportedStatus = { text, at: event.at };
   }

@@ -31,6 +31,18 @@ export interface DeviceDocument {
 const credential = { _id: false, credentialId: String, kind: String, digest: String, createdAt: Date };
 const instant = Number;
 
+const connection = {
+  _id: false,
+  sessionEpoch: Number,
+  connected: Boolean,
+  connectedAt: instant,
+  disconnectedAt: instant,
+  reason: String,
+  lastSeenAt: instant,
+  keepAliveSeconds: Number,
+  protocol: String,
+};
+
 const schema = new Schema<DeviceDocument>(
   {
     _id: { type: String, required: true },
@@ -46,19 +58,7 @@ const schema = new Schema<DeviceDocument>(
     credentials: { type: [credential], default: undefined },
     credential: { type: credential },
     sessionEpoch: { type: Number, required: true },
-    connection: {
-      type: {
-        _id: false,
-        sessionEpoch: Number,
-        connected: Boolean,
-        connectedAt: instant,
-        disconnectedAt: instant,
-        reason: String,
-        lastSeenAt: instant,
-        keepAliveSeconds: Number,
-        protocol: String,
-      },
-    },
+    connection: { type: { ...connection, older: { type: [connection], default: undefined } } },
     reportedStatus: { type: { _id: false, text: String, at: instant } },
     deleting: { type: { _id: false, at: Date, readings: String } },
   },

@@ -12,12 +12,14 @@ import { mergeMetrics } from "../../lib/merge-metrics.ts";
 import type { Meta } from "../../lib/meta.ts";
 import { METRICS_TYPE, metricsText } from "../../lib/metrics-text.ts";
 import { problemOf } from "../../lib/problem.ts";
+import type { TypedBroker } from "../../lib/service.ts";
 import type { TlsFiles } from "../../lib/tls-files.ts";
 import type { Span, Tracing, TracingBroker } from "../../lib/tracing/tracing.ts";
 import { VERSION } from "../../lib/version.ts";
 import { contracts } from "../../schemas/index.ts";
 import { type EndpointAnswer, OAUTH_BODY_BYTES_MAX } from "../../schemas/oauth.ts";
 import { acceptedType } from "./accept.ts";
+import { type RecordAct, recordActs } from "./audit-trail.ts";
 import {
   BodyMalformedError,
   BodyShapeError,
@@ -59,7 +61,7 @@ type Request = IncomingMessage & {
   $alias?: { fullPath?: string };
   $route?: { name?: string };
   $params?: { query?: object; body?: unknown; params?: object };
-  $action?: { status?: number; lines?: boolean; streams?: readonly StreamType[] };
+  $action?: { name?: string; status?: number; audited?: boolean; lines?: boolean; streams?: readonly StreamType[] };
 };
 type Response = ServerResponse & { locals?: object };
 interface WebAlias {
@@ -82,6 +84,7 @@ interface Gateway extends Omit<Service, "settings"> {
   /** `iss` of the platform's tokens. */
   issuer: string;
   waitSeconds(request: IncomingMessage): Promise<number | undefined>;
+  recordAct?: RecordAct;
   /** Routes of services that this gateway has no contract of. */
   learnt: Record<string, string>;
   addRoute(route: object): unknown;
@@ -164,13 +167,16 @@ const common = {
     if (hasBody(request) && !lines) checkBody(body);
     request.$params = { ...query, ...(body as object | undefined), ...params };
   },
-  onAfterCall(
-    ctx: Context<unknown, { $statusCode?: number }>,
+  async onAfterCall(
+    this: Gateway,
+    ctx: Context<unknown, { $statusCode?: number; $location?: string }>,
     _route: unknown,
     request: Request,
     _res: unknown,
     data: unknown,
   ) {
+    const { $location } = ctx.meta;
+    await this.recordAct?.(request, { outcome: "success", ...($location === undefined ? {} : { target: $location }) });
     if (request.$action?.status) ctx.meta.$statusCode ??= request.$action.status;
     if (request.method === "HEAD" && data instanceof Readable) data.destroy();
     return data;
@@ -359,6 +365,9 @@ export default {
     errorHandler(this: Gateway, request: Request, response: Response, error: unknown) {
       const requestId = String(request.headers["x-request-id"]);
       const problem = problemOf(error);
+      this.recordAct?.(request, { outcome: "failure", reason: problem.code })?.catch((cause: unknown) =>
+        this.logger.error("An act that failed could not be recorded.", { requestId, error: cause }),
+      );
       if (problem.status >= 500)
         this.logger.error("Request failed.", { requestId, method: request.method, path: pathOf(request), error });
       if (response.headersSent) return void response.destroy();
@@ -398,6 +407,7 @@ export default {
 
   async opened(this: Gateway) {
     this.tracing = (this.broker as TracingBroker).tracing;
+    this.recordAct = recordActs(this.broker as unknown as TypedBroker);
     const { host, httpPort, httpsPort, tls, connectionsMax, requestTimeoutMs, keepAliveMs } = this.settings;
     const refused = (refusal: object) => this.logger.info("Bytes that are no request.", refusal);
     const common = { host, connectionsMax, requestTimeoutMs, keepAliveMs, drainTimeoutMs: DRAIN_MS, refused };

@@ -27,7 +27,7 @@ type Happened = DeviceEvent extends infer Event
 export class DeviceEvents {
   readonly #publish: PublishEvent;
   readonly #reject: Reject;
-  readonly #waiting: { device: DeviceKey; event: Happened }[] = [];
+  readonly #waiting: { device: DeviceKey; event: Happened; taken: () => void }[] = [];
   readonly #running = new Set<Promise<void>>();
   #retry: NodeJS.Timeout | undefined;
 
@@ -40,9 +40,9 @@ export class DeviceEvents {
     return this.#send(device, { kind: "connected", protocol: "mqtt", ...fact });
   }
 
-  /** Sent again until the channel takes it. */
-  disconnected(device: DeviceKey, fact: DisconnectedFact): void {
-    this.#insist(device, { kind: "disconnected", ...fact });
+  /** Sent again until the channel takes it: then it resolves. */
+  disconnected(device: DeviceKey, fact: DisconnectedFact): Promise<void> {
+    return new Promise((taken) => this.#insist(device, { kind: "disconnected", ...fact }, taken));
   }
 
   /** May be lost: there will be another. */
@@ -81,9 +81,9 @@ export class DeviceEvents {
     return this.#publish(text, { key: `${tenantId}/${deviceId}`, raw: true });
   }
 
-  #insist(device: DeviceKey, event: Happened): void {
-    const sending = this.#send(device, event).catch(() => {
-      this.#waiting.push({ device, event });
+  #insist(device: DeviceKey, event: Happened, taken: () => void): void {
+    const sending = this.#send(device, event).then(taken, () => {
+      this.#waiting.push({ device, event, taken });
       if (this.#waiting.length > WAITING_MAX) this.#waiting.shift();
       this.#retry ??= setInterval(() => this.#sendWaiting(), RETRY_MS).unref();
     });
@@ -94,7 +94,7 @@ export class DeviceEvents {
   #sendWaiting(): void {
     clearInterval(this.#retry);
     this.#retry = undefined;
-    for (const { device, event } of this.#waiting.splice(0)) this.#insist(device, event);
+    for (const { device, event, taken } of this.#waiting.splice(0)) this.#insist(device, event, taken);
   }
 }
 

@@ -137,6 +137,28 @@ test("stop ends within 10 s with Kafka away; what was not acknowledged is reject
   await kafka.start();
 });
 
+test("a service that waits for its messages when it stops does not wait for a Kafka that is away: they are rejected", async (t) => {
+  const { broker, stop } = await started(t);
+  await broker.publish("readings", { n: 0 }, { key: "k" });
+  await kafka.kill();
+  const said: string[] = [];
+  const send = (n: number) => broker.publish("readings", { n }, { key: "k" }).catch(({ type }) => said.push(type));
+  broker.createService({
+    name: "waiting",
+    async stopped() {
+      await send(1);
+      await send(2);
+    },
+  });
+  await broker.waitForServices("waiting");
+  const begun = performance.now();
+  await stop();
+  const ms = Math.round(performance.now() - begun);
+  assert.deepEqual(said, ["CHANNEL_COMMIT_FAILED", "CHANNEL_NOT_CONNECTED"]);
+  assert.ok(ms < 4000, `stop took ${ms} ms`);
+  await kafka.start();
+});
+
 test("what starts before Kafka waits for it", async (t) => {
   await kafka.kill();
   const seen: Numbered[] = [];

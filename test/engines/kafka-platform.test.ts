@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ask, judgeAll, planFor, publisherFile } from "../kill/procedure.ts";
+import { ask, judgeAll, planFor, publisherFile, throughRest } from "../kill/procedure.ts";
 import { startKafka } from "../support/engines/kafka.ts";
 import { type Platform, startPlatform } from "../support/platform.ts";
 import { restClient } from "../support/rest.ts";
@@ -80,7 +80,7 @@ test("Kafka is killed for 3 s under load: what was acknowledged is stored exactl
   }
   t.diagnostic(`flows again ${Math.round(performance.now() - back)} ms after Kafka's port opened`);
   await finished();
-  const verdict = await judgeAll(rest, plan);
+  const verdict = await judgeAll(throughRest(rest), plan);
   t.diagnostic(JSON.stringify(verdict));
   assert.deepEqual(verdict, { acknowledged: MESSAGES, stored: MESSAGES, lost: 0, doubled: 0, unknown: 0 });
   assert.doesNotMatch(platform.output(), /unhandled/i);
@@ -101,7 +101,7 @@ async function killed(t: TestContext, control?: { nodeOptions: string[]; until: 
   if (control) await t.waitFor(() => assert.match(platform.output(), control.until), { timeout: 15_000 });
   await killPlatform();
   await finished();
-  const verdict = await judgeAll(rest, plan, SESSION_OVER_MS);
+  const verdict = await judgeAll(throughRest(rest), plan, SESSION_OVER_MS);
   t.diagnostic(JSON.stringify(verdict));
   return verdict;
 }

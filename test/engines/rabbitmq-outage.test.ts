@@ -11,6 +11,7 @@ import { kill } from "../ports/facts-channel/worker-process.ts";
 import { burials, wrongsOf } from "../ports/work-channel/lives.ts";
 import type { WorkerOptions } from "../ports/work-channel/worker.ts";
 import { readLedger, startWorker } from "../ports/work-channel/worker-process.ts";
+import { workingBroker } from "../ports/work-channel/working-broker.ts";
 import { type RabbitMq, startRabbitMq } from "../support/engines/rabbitmq.ts";
 import { drained } from "./drained.ts";
 
@@ -103,5 +104,25 @@ test("while RabbitMQ is away, or hangs, stop ends within 10 s, also with items i
       await server.kill();
       await server.start();
     }
+  }
+});
+
+test("a service that waits for its item when it stops does not wait for a RabbitMQ that hangs: it is rejected", async (t) => {
+  const broker = await workingBroker(adapterOf(newFolder(t)));
+  await broker.publish("jobs", { n: 0 });
+  const said: string[] = [];
+  broker.createService({
+    name: "waiting",
+    stopped: () => broker.publish("jobs", { n: 1 }).catch(({ type }) => void said.push(type)),
+  });
+  await broker.waitForServices("waiting");
+  server.freeze();
+  try {
+    const asked = performance.now();
+    await broker.stop();
+    assert.deepEqual(said, ["CHANNEL_COMMIT_FAILED"]);
+    assert.ok(performance.now() - asked < 10_000);
+  } finally {
+    server.thaw();
   }
 });

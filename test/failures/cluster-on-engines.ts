@@ -12,13 +12,14 @@ import { WorkFlow } from "./work-flow.ts";
 
 /** Each item of work is one of four in so many milliseconds, of each of two workers: 50 a second. */
 const WORK_PACE_MS = 160;
+const DATABASE = "ganglion";
 
 export interface ClusterOnEngines {
   cluster: Cluster;
   kafka: Engine;
   rabbitmq: RabbitMq;
   nats: NatsServer;
-  mongo: Pick<Engine, "kill" | "start">;
+  mongo: Pick<Engine, "kill" | "start"> & { url: string };
   /** Goes on through every outage. */
   work: WorkFlow;
 }
@@ -55,7 +56,7 @@ export async function startClusterOnEngines(
       ...addresses,
       KAFKA_BROKERS: `127.0.0.1:${kafka.port}`,
       RABBITMQ_URL: rabbitmq.url,
-      MONGO_URL: `${mongo.url}/ganglion`,
+      MONGO_URL: `${mongo.url}/${DATABASE}`,
       LOG_LEVEL: "warn",
       HTTP_RATE_LIMIT: "1000000",
       ...more,
@@ -69,6 +70,7 @@ export async function startClusterOnEngines(
   return {
     ...{ cluster, kafka, rabbitmq, nats, work },
     mongo: {
+      url: `${mongo.url}/${DATABASE}`,
       async kill() {
         mongo.process.signal("SIGKILL");
         await mongo.process.ended;

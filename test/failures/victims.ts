@@ -9,8 +9,6 @@ export interface Victim {
   seconds: readonly number[];
   /** Whether every process has to stop without it. */
   engine?: boolean;
-  /** Processes whose drain without it, under load, may take longer than `STOP_TIMEOUT_SECONDS`, and is cut off then. */
-  cutOff?: readonly string[];
   /** Whether its death leaves messages of the devices unacknowledged, which they have to send again. */
   breaksConnections?: boolean;
   /** SIGKILL; resolves when it is gone. */
@@ -52,7 +50,7 @@ const processOf = (process: string): Victim => ({
 /** One entry each; what is added here is killed by the suite, and nothing else has to know of it. */
 export const VICTIMS: readonly Victim[] = [
   {
-    ...{ name: "Kafka", seconds: [3, 15], engine: true, cutOff: ["mqtt-bridge"] },
+    ...{ name: "Kafka", seconds: [3, 15], engine: true },
     kill: ({ kafka }) => kafka.kill(),
     start: ({ kafka }) => kafka.start(),
   },

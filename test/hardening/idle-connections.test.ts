@@ -20,7 +20,8 @@ function openFilesMax(): number {
 test(`${CONNECTIONS} idle connections take at most 150 MB, stay connected and harm nobody`, async (t) => {
   const files = openFilesMax();
   assert.ok(files >= CONNECTIONS + 500, `ulimit -Hn is ${files}; this test needs ${CONNECTIONS + 500}`);
-  const target = await Target.start(t, DEVICES);
+  const env = { MQTT_CONNECTIONS_PER_DEVICE_MAX: String(CONNECTIONS / DEVICES) };
+  const target = await Target.start(t, DEVICES, { env });
   const sockets: Socket[] = [];
   let closed = 0;
   t.after(() => {

@@ -52,6 +52,22 @@ test("what edges see of a device is its connection and reported status", async (
   );
 });
 
+test("a device with two connections stays connected when one ends, also in lists and after other changes", async (t) => {
+  await device("two", 2);
+  for (const sessionEpoch of [1, 2]) await publish("two", { sessionEpoch, ...connected });
+  await publish("two", { sessionEpoch: 2, kind: "disconnected", reason: "client" });
+  const is = (expected: object) =>
+    t.waitFor(async () => assert.partialDeepStrictEqual((await get("two")).connection, expected), { timeout: 10_000 });
+  await is({ sessionEpoch: 1, connected: true });
+  await call("device-registry.update", { deviceId: "two", name: "Two" });
+  assert.deepEqual(
+    (await call("device-registry.list", { connected: "true", q: "two" })).items.map(({ id }) => id),
+    ["two"],
+  );
+  await publish("two", { sessionEpoch: 1, kind: "disconnected", reason: "network" });
+  await is({ sessionEpoch: 2, connected: false, reason: "client" });
+});
+
 test("devices are listed by whether they are connected now; silence counts as not", async (t) => {
   for (const id of ["c-on", "c-off", "c-silent", "c-never"]) await device(id, 1);
   const ids = async (value: "true" | "false") =>

@@ -78,7 +78,7 @@ export async function killProcedure({ messages, kills, seed, control, print }: K
     for (; publisher.connected; await sleep(50)) state = await ask(publisher).catch(() => state);
     const [code] = await ended;
     assert.equal(code, 0, `the publisher ended with ${code}`);
-    const verdict = await judgeAll(rest, plan);
+    const verdict = await judgeAll(throughRest(rest), plan);
     return { ...verdict, inFlight, resent: state.resent };
   } finally {
     publisher?.kill("SIGKILL");
@@ -117,20 +117,32 @@ export async function ask(publisher: ChildProcess): Promise<PublisherState> {
   }
 }
 
+/** The readings that a device has in the store, however they are read. */
+export interface Stored {
+  count(deviceId: string): Promise<number>;
+  readings(deviceId: string): Promise<{ n: number; ms: number }[]>;
+}
+
+export const throughRest = (rest: RestClient): Stored => ({
+  async count(id) {
+    const days = await rest.aggregates(id, { interval: "P1D", aggregate: ["count"], metrics: "n" });
+    return days.reduce((sum, { metrics }) => sum + Number(metrics["n"]?.count ?? 0), 0);
+  },
+  readings: async (id) =>
+    (await rest.readings(id)).map(({ ts, values }) => ({ n: Number(values["n"]), ms: Date.parse(ts) })),
+});
+
 export async function judgeAll(
-  rest: RestClient,
+  stored: Stored,
   { devices, messagesPerDevice, firstTs, logFile }: Plan,
   standstillMs = STANDSTILL_MS,
 ): Promise<Verdict> {
   const acknowledged = acknowledgedOf(logFile);
   const total: Verdict = { acknowledged: 0, stored: 0, lost: 0, doubled: 0, unknown: 0 };
   for (const { id } of devices) {
-    await storedAll(rest, id, acknowledged.get(id)?.size ?? 0, standstillMs);
-    const readings = await rest.readings(id);
-    const verdict = judge(
-      acknowledged.get(id) ?? new Set(),
-      readings.map(({ ts, values }) => ({ n: Number(values["n"]), ms: Date.parse(ts) })),
-      (n) => (Number.isInteger(n) && n >= 0 && n < messagesPerDevice ? firstTs + n : undefined),
+    await storedAll(stored, id, acknowledged.get(id)?.size ?? 0, standstillMs);
+    const verdict = judge(acknowledged.get(id) ?? new Set(), await stored.readings(id), (n) =>
+      Number.isInteger(n) && n >= 0 && n < messagesPerDevice ? firstTs + n : undefined,
     );
     for (const key of Object.keys(total) as (keyof Verdict)[]) total[key] += verdict[key];
   }
@@ -138,11 +150,10 @@ export async function judgeAll(
 }
 
 /** Waits until so many readings of the device are stored, or until no more come. */
-async function storedAll(rest: RestClient, id: string, expected: number, standstillMs: number): Promise<void> {
-  let [stored, since] = [-1, Date.now()];
-  for (; stored < expected && Date.now() - since < standstillMs; await sleep(50)) {
-    const days = await rest.aggregates(id, { interval: "P1D", aggregate: ["count"], metrics: "n" });
-    const count = days.reduce((sum, { metrics }) => sum + Number(metrics["n"]?.count ?? 0), 0);
-    if (count !== stored) [stored, since] = [count, Date.now()];
+async function storedAll(stored: Stored, id: string, expected: number, standstillMs: number): Promise<void> {
+  let [before, since] = [-1, Date.now()];
+  for (; before < expected && Date.now() - since < standstillMs; await sleep(50)) {
+    const count = await stored.count(id);
+    if (count !== before) [before, since] = [count, Date.now()];
   }
 }

@@ -10,8 +10,8 @@ export const PROCESSES: Readonly<Record<string, string>> = {
   "mqtt-bridge": "mqtt-bridge",
   telemetry: "telemetry/telemetry,telemetry/retention",
   consumers: "telemetry/consumers",
-  "dead-letters": "dead-letters",
   oauth: "oauth",
+  "dead-letters": "dead-letters,audit,users,mail",
 };
 
 export interface ClusterOptions extends Omit<ProcessOptions, "env"> {

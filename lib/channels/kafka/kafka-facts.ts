@@ -25,7 +25,7 @@ export interface KafkaFactsOptions extends AdapterOptions, SessionOptions {
   batchBytesMax?: number;
 }
 
-/** How long a stop waits for what is to be sent. */
+/** How long a stop waits for Kafka to take what is to be sent. */
 const SEND_MS = 2000;
 
 /**
@@ -51,6 +51,10 @@ export class KafkaFactsAdapter extends ChannelAdapter implements FactsAdmin {
     this.connected = true;
   }
 
+  override stopping(): void {
+    this.#session?.queue.limit(this.#sendMs);
+  }
+
   /**
    * Drains the consumers within their bound, sends what waits, and ends whatever the state. Publishing goes on during
    * the drain, because a consumer may publish what its batch has led to.
@@ -61,7 +65,7 @@ export class KafkaFactsAdapter extends ChannelAdapter implements FactsAdmin {
     this.connected = false;
     const session = this.#session;
     this.#session = undefined;
-    await session?.close(Math.min(SEND_MS, this.options.stopTimeoutMs ?? SEND_MS));
+    await session?.close(this.#sendMs);
   }
 
   /**
@@ -223,6 +227,10 @@ export class KafkaFactsAdapter extends ChannelAdapter implements FactsAdmin {
     this.metricsIncrement(METRIC_DEAD, chan);
     const { position } = raw;
     this.logger.error("A message was put aside.", { channel: chan.name, group: chan.group, position, error });
+  }
+
+  get #sendMs(): number {
+    return Math.min(SEND_MS, this.options.stopTimeoutMs ?? SEND_MS);
   }
 
   #open(): KafkaSession {

@@ -38,6 +38,7 @@ const ENVELOPE_BYTES = 100;
 /** A larger message travels alone: should the broker refuse it, nothing else is refused with it. */
 const ALONE_BYTES = 262_144;
 const GOODBYE_MS = 500;
+const LOOK_MS = 50;
 const TOO_LARGE = ["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"];
 
 function emptyGroup(): Group {
@@ -60,6 +61,7 @@ export class PublishQueue {
   #producer: Producer | undefined;
   #turn = 0;
   readonly #closed = new AbortController();
+  #watch: NodeJS.Timeout | undefined;
 
   constructor(host: PublishHost, options: PublishQueueOptions) {
     this.#host = host;
@@ -111,17 +113,33 @@ export class PublishQueue {
   /** Since when the request that is outstanding is so, milliseconds of `performance.now()`. */
   outstandingSince: number | undefined;
 
+  /**
+   * From now on one request has so long to be acknowledged. Then all that waits is rejected and nothing more is taken:
+   * whoever stops waits for its messages, and Kafka is waited for as long as it takes.
+   */
+  limit(timeoutMs: number): void {
+    const begun = performance.now();
+    const waiting = () => performance.now() - Math.max(begun, this.outstandingSince ?? performance.now());
+    this.#watch ??= setInterval(() => waiting() > timeoutMs && this.#giveUp(), LOOK_MS).unref();
+  }
+
   /** Sends what waits, within a time; what is not acknowledged by then is rejected. Takes nothing more. */
   async close(timeoutMs: number): Promise<void> {
     const late = new AbortController();
     const limit = (ms: number) => sleep(ms, false, { signal: late.signal }).catch(() => false);
-    const sent = await Promise.race([Promise.resolve(this.#running).then(() => true), limit(timeoutMs)]);
-    this.#closed.abort();
-    const error = new ChannelCommitError(new Error("stopped before Kafka acknowledged it"));
-    for (const group of [this.#outstanding, ...this.#groups.splice(0)]) group?.settle.reject(error);
+    const sending = Promise.resolve(this.#running).then(() => true);
+    const sent = await (this.#closed.signal.aborted ? false : Promise.race([sending, limit(timeoutMs)]));
+    this.#giveUp();
     // A broker that does not take messages is not asked to say goodbye either.
     if (sent) await Promise.race([this.#producer?.disconnect().catch(() => {}), limit(GOODBYE_MS)]);
     late.abort();
+  }
+
+  #giveUp(): void {
+    clearInterval(this.#watch);
+    this.#closed.abort();
+    const error = new ChannelCommitError(new Error("stopped before Kafka acknowledged it"));
+    for (const group of [this.#outstanding, ...this.#groups.splice(0)]) group?.settle.reject(error);
   }
 
   #current(bytes: number): Group {

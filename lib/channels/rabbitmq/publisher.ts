@@ -10,7 +10,7 @@ const SWEEP_MS = 1000;
 
 /** Publishes with confirms: what resolves is on the disks of a majority of the queue's nodes. */
 export class Publisher {
-  readonly #confirmTimeoutMs: number;
+  #confirmTimeoutMs: number;
   readonly #unroutable = new Set<string>();
   readonly #pending = new Map<number, Pending>();
   readonly #sweeping: NodeJS.Timeout;
@@ -73,6 +73,11 @@ export class Publisher {
         reject(closed ? new ChannelCommitError(error) : new ChannelPayloadError((error as Error).message));
       }
     });
+  }
+
+  /** From now on nothing is waited for any longer than this. */
+  limit(timeoutMs: number): void {
+    this.#confirmTimeoutMs = Math.min(this.#confirmTimeoutMs, timeoutMs);
   }
 
   /** Ends when everything is confirmed that was sent; the rest is nobody's when the time is up. */

@@ -68,6 +68,10 @@ export class RabbitmqWorkAdapter extends ChannelAdapter implements WorkAdmin {
     this.connected = true;
   }
 
+  override stopping(): void {
+    this.#session?.stopping();
+  }
+
   /** Lets handlers end within their bound, gives back what they hold, and ends whatever the broker does. */
   async disconnect(): Promise<void> {
     await Promise.all([...this.#consumers.values()].map(({ chan }) => this.unsubscribe(chan)));
@@ -91,6 +95,16 @@ export class RabbitmqWorkAdapter extends ChannelAdapter implements WorkAdmin {
   async publishMany(name: string, items: readonly Publication[]): Promise<void> {
     const ready = items.map((item) => this.#ready(name, item));
     await this.#open().put(name, ready);
+  }
+
+  /** Takes an item over that another engine had, as it was there. @throws as `publish` */
+  async takeOver(name: string, ready: Ready): Promise<void> {
+    await this.#open().put(name, [ready]);
+  }
+
+  /** Consumers of a channel, of every process. */
+  async consumers(name: string): Promise<number> {
+    return (await this.#open().topology.look(name))?.consumers ?? 0;
   }
 
   /** @throws RangeError naming a field of the consumer that is wrong; Error where the channel has another group. */

@@ -24,6 +24,8 @@ export interface SessionHost {
   log(message: string, fields: object): void;
 }
 
+const STOP_CONFIRM_MS = 1000;
+
 /** All that exists of the engine between connect and disconnect. */
 export class RabbitSession {
   readonly topology: Topology;
@@ -83,6 +85,11 @@ export class RabbitSession {
   /** @throws Error when the broker refuses the user. */
   async open(): Promise<void> {
     await Promise.all([this.#publishing.open(), this.consuming.open()]);
+  }
+
+  /** Whoever stops waits for its items, and not for a broker that hangs. */
+  stopping(): void {
+    this.#host.publisher.limit(STOP_CONFIRM_MS);
   }
 
   /** Ends within three seconds, whatever the broker does. */

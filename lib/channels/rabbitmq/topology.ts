@@ -84,17 +84,20 @@ export class Topology {
     return queue;
   }
 
-  /** Messages of a channel that wait or are delayed; those that consumers have in work are not told. */
+  /**
+   * Messages of a channel that wait or are delayed; those that consumers have in work are not told. The longest delays
+   * first: an item that goes on to its next queue meanwhile is rather counted twice than not at all.
+   */
   async count(channel: string): Promise<number> {
-    let messages = (await this.look(channel))?.ready ?? 0;
-    for (const rung of RUNGS) {
+    let messages = 0;
+    for (const rung of RUNGS.toReversed()) {
       const queue = delayQueueOf(channel, rung);
       if (!this.has(queue) && Date.now() < (this.#missing.get(queue) ?? 0)) continue;
       const delayed = (await this.look(queue))?.ready;
       if (delayed === undefined) this.#missing.set(queue, Date.now() + MISSING_MS);
       messages += delayed ?? 0;
     }
-    return messages;
+    return messages + ((await this.look(channel))?.ready ?? 0);
   }
 
   /** What waits in a queue, and who consumes it; undefined where there is none: then it is to be made again. */

@@ -9,6 +9,8 @@ interface Internals {
   _serverKeepAlive?: number;
   _assignedClientId?: string;
   _requestProblemInformation?: boolean;
+  connackSent: boolean;
+  connected: boolean;
   clean: boolean;
   deliverQoS(packet: AedesPublishPacket, done: () => void): void;
   waitForDrain(done: () => void): void;
@@ -16,8 +18,6 @@ interface Internals {
   subscriptions: Record<string, { func: unknown }>;
 }
 interface Parser {
-  parse(chunk: Buffer): number;
-  emit(event: "error", error: Error): boolean;
   prependListener(event: "packet", listener: (packet: Arrived) => void): void;
 }
 interface Arrived {
@@ -32,34 +32,18 @@ export function beforePackets(client: Client, listener: (packet: Arrived) => voi
   inside(client)._parser.prependListener("packet", listener);
 }
 
-/** Every DISCONNECT says why in words, too; some clients read the code only where something follows it. */
+/**
+ * Every DISCONNECT says why in words, too; some clients read the code only where something follows it. And each is said:
+ * for a while after CONNACK the client is not connected yet for aedes, which then closes without a word.
+ */
 export function explainDisconnects(client: Client, texts: Readonly<Record<number, string>>): void {
   const disconnect = client.disconnect.bind(client);
   client.disconnect = ((options: { reasonCode?: number } = {}, done?: () => void) => {
+    if (inside(client).connackSent && !client.closed) inside(client).connected = true;
     const reasonString = texts[options.reasonCode ?? 0];
     const fits = reasonString !== undefined && reasonString.length + 8 <= (client.maximumPacketSize ?? Infinity);
     disconnect(fits ? { properties: { reasonString }, ...options } : options, done);
   }) as Client["disconnect"];
-}
-
-/** Thrown by a listener of `beforePackets`: the connection is being ended, and nothing more of it is parsed. */
-export class NoMorePackets extends Error {
-  override name = "NoMorePackets";
-}
-
-/** A parser that throws, instead of reporting an error, would take the process with it. */
-export function guardParser(client: Client): void {
-  const parser = inside(client)._parser;
-  const parse = parser.parse.bind(parser);
-  parser.parse = (chunk) => {
-    try {
-      return parse(chunk);
-    } catch (error) {
-      if (error instanceof NoMorePackets) parser.parse = () => 0;
-      else parser.emit("error", error as Error);
-      return 0;
-    }
-  };
 }
 
 /** Server Keep Alive for MQTT 5 only: aedes' own option also refuses 3.1.1 clients, with a code 3.1.1 does not have. */
@@ -98,6 +82,9 @@ export function replaceDelivery(client: Client, replace: (deliver: Deliver) => D
   const internals = inside(client);
   internals.deliverQoS = replace(internals.deliverQoS);
 }
+
+/** Cuts the connection, as the broker does with one that breaks the protocol. */
+export const cut = (client: Client, error: Error): void => void client.emit("error", error);
 
 /** Marks a PUBLISH as answered: aedes neither acknowledges nor routes it, whatever the client's version. */
 export function markAnswered(packet: PublishPacket): void {

@@ -33,13 +33,15 @@ export interface EdgeOptions {
   connectTimeoutMs?: number;
   /** Connections of all listeners together; one more is refused with CONNACK 0x97 or 3. @default 10000 */
   maxConnections?: number;
+  /** Connections of one device; one more is refused with CONNACK 0x97 or 3. 0 = no limit. @default 10 */
+  maxConnectionsPerDevice?: number;
   /** Receive Maximum: unreleased QoS 2 messages of one client; above it DISCONNECT 0x93. @default 1000 */
   receiveMaximum?: number;
   /** PUBLISH packets per second and device, over all its connections; above it DISCONNECT 0x96. 0 = no limit. @default 0 */
   maxMessagesPerSecond?: number;
   /**
-   * SUBSCRIBE, UNSUBSCRIBE, PINGREQ and refused PUBLISH packets per second and device, over all its connections; above it
-   * DISCONNECT 0x96. 0 = no limit. @default 100
+   * CONNECT, SUBSCRIBE, UNSUBSCRIBE, PINGREQ and refused PUBLISH packets per second and device, over all its connections;
+   * above it DISCONNECT 0x96, a CONNECT is refused with CONNACK 0x9F or 3. 0 = no limit. @default 100
    */
   maxControlPacketsPerSecond?: number;
   /** Longest client id, characters. @default 256 */
@@ -48,6 +50,8 @@ export interface EdgeOptions {
   maxSubscriptions?: number;
   /** Sessions kept without a connection; beyond it the oldest ends. @default 100000 */
   maxParkedSessions?: number;
+  /** Sessions of one device kept without a connection; beyond it its own oldest ends. 0 = no limit. @default 10 */
+  maxParkedSessionsPerDevice?: number;
   /** Packets per session whose arrival is remembered for a resend. @default 1000 */
   maxRememberedPackets?: number;
   /** Messages sent to a client and not acknowledged, where it does not set a lower Receive Maximum. @default 100 */
@@ -61,7 +65,7 @@ export interface EdgeOptions {
   maxRetained?: number;
   /** Bytes of all retained messages. @default 67108864 */
   maxRetainedBytes?: number;
-  /** How often the devices that were heard of are reported. @default 30000 */
+  /** How often the connections that were heard of are reported. @default 30000 */
   seenIntervalMs?: number;
   /** How long the will of a connection that a crash has ended waits for its client. @default 30000 */
   recoveredWillMs?: number;
@@ -91,12 +95,14 @@ export const withDefaults = (options: EdgeOptions): Options => ({
   maxSessionSeconds: 604_800,
   connectTimeoutMs: 10_000,
   maxConnections: 10_000,
+  maxConnectionsPerDevice: 10,
   receiveMaximum: 1000,
   maxMessagesPerSecond: 0,
   maxControlPacketsPerSecond: 100,
   maxClientIdLength: 256,
   maxSubscriptions: 100,
   maxParkedSessions: 100_000,
+  maxParkedSessionsPerDevice: 10,
   maxRememberedPackets: 1000,
   maxInFlight: 100,
   maxQueuedPerSession: 1000,

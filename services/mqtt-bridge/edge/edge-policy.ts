@@ -77,8 +77,9 @@ export interface EdgePolicy {
   current(device: DeviceKey, filter: string): Promise<Buffer | undefined>;
   /** Resolves when the fact is durable; before that the client is not let in, so that no outage is entered. */
   connected(device: DeviceKey, fact: ConnectedFact): Promise<void>;
-  disconnected(device: DeviceKey, fact: DisconnectedFact): void;
-  /** It has sent something since the last time; called once per device and interval at most. */
+  /** Resolves when the fact is durable, which it will be, however long that takes. */
+  disconnected(device: DeviceKey, fact: DisconnectedFact): Promise<void>;
+  /** It has sent something since the last time; called once per connection and interval at most. */
   seen(device: DeviceKey, fact: { sessionEpoch: number; at: number }): void;
 }
 

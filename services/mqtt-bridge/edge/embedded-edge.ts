@@ -1,32 +1,31 @@
-import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { Aedes, type Client, type ConnectPacket, type PublishPacket } from "aedes";
-import mqttPacket from "mqtt-packet";
+import type { Aedes, Client, PublishPacket } from "aedes";
 import { Admission } from "./admission.ts";
 import * as internals from "./aedes-internals.ts";
+import { createBroker } from "./broker.ts";
 import { BrokerPersistence } from "./broker-persistence.ts";
-import { ConnackError, ReturnCode } from "./connack.ts";
-import { Connection, prefixOf } from "./connection.ts";
+import { ClientPackets } from "./client-packets.ts";
+import { prefixOf } from "./connection.ts";
 import { CurrentValues } from "./current-values.ts";
 import { type DeliverOptions, Delivery } from "./delivery.ts";
 import { type EdgeOptions, type Options, withDefaults } from "./edge-options.ts";
 import type { DeviceKey, EdgePolicy } from "./edge-policy.ts";
 import { hangUpOnDestroy } from "./hang-up.ts";
 import { Inbound } from "./inbound.ts";
+import { Lifecycle } from "./lifecycle.ts";
 import { Listeners } from "./listeners.ts";
-import { refuseMalformedProperties } from "./malformed-properties.ts";
 import { MessageRate } from "./message-rate.ts";
-import { isAnswered, isOwn, ownFilters, restoreFilter, SESSION } from "./own-filters.ts";
+import { isAnswered } from "./own-filters.ts";
 import { SessionFile } from "./persistence/session-file.ts";
 import { StoredSessions } from "./persistence/stored-sessions.ts";
 import { Presence } from "./presence.ts";
 import { DISCONNECT_TEXT, Reason } from "./reason.ts";
-import { RecoveredWills, signWill } from "./recovered-wills.ts";
-import { Session } from "./session.ts";
-import { limitTopic } from "./topic-limits.ts";
+import { RecoveredWills } from "./recovered-wills.ts";
 
 const LINGER_MS = 500;
+/** What a stop waits for the ends of connections being told. */
+const TELL_MS = 1000;
 const SWEEP_MS = 10_000;
 
 /**
@@ -37,20 +36,17 @@ export class EmbeddedEdge {
   /** URLs it listens on, `mqtt://…` and its like. */
   readonly listening: string[] = [];
   readonly #options: Options;
-  readonly #policy: EdgePolicy;
   readonly #broker: Aedes;
   readonly #persistence: BrokerPersistence;
   readonly #sessions: StoredSessions;
   readonly #listeners: Listeners;
-  readonly #admission: Admission;
   readonly #inbound: Inbound;
   readonly #delivery: Delivery;
   readonly #current: CurrentValues;
   readonly #presence: Presence;
   readonly #wills: RecoveredWills;
-  readonly #rate: MessageRate | undefined;
-  readonly #controlRate: MessageRate | undefined;
-  readonly #connections = new WeakMap<Client, Connection>();
+  readonly #lifecycle: Lifecycle;
+  readonly #packets: ClientPackets;
   readonly #sweeper: NodeJS.Timeout;
   #closing: Promise<void> | undefined;
 
@@ -67,16 +63,14 @@ export class EmbeddedEdge {
   }
 
   private constructor(policy: EdgePolicy, options: Options) {
-    this.#policy = policy;
     this.#options = options;
     const { sessionsFile: file, synchronous } = options;
     this.#persistence = new BrokerPersistence(new SessionFile({ file, synchronous }), options);
-    this.#sessions = new StoredSessions(this.#persistence, options.maxParkedSessions, this.#nowMs());
-    this.#admission = new Admission(policy, options);
+    this.#sessions = new StoredSessions(this.#persistence, options, this.#nowMs());
     this.#inbound = new Inbound(policy, options);
-    this.#presence = new Presence(policy, options);
-    this.#rate = MessageRate.of(options.maxMessagesPerSecond);
-    this.#controlRate = MessageRate.of(options.maxControlPacketsPerSecond);
+    this.#presence = new Presence(policy, options, ({ tenantId, deviceId }, sessionEpoch) =>
+      this.#sessions.ended({ tenantId, deviceId, sessionEpoch }),
+    );
     this.#listeners = new Listeners(options, (stream, request, crowded) => this.#accept(stream, request, crowded));
     this.#wills = new RecoveredWills(this.#persistence.wills, (sender, origin, will) => {
       const device = policy.identify(sender);
@@ -84,9 +78,22 @@ export class EmbeddedEdge {
       this.#inbound.will(device, origin, will);
       this.#presence.leftBehind(device, origin.sessionEpoch, "will");
     });
-    this.#broker = this.#createBroker(options);
+    this.#broker = createBroker(this.#persistence, options, {
+      connectionOf: (client) => this.#lifecycle.of(client),
+      identify: (client, packet) => this.#lifecycle.identify(client, packet),
+      admit: (client, password) => this.#lifecycle.admit(client, password),
+      publish: (client, packet, done) => this.#publish(client, packet, done),
+      forward: (connection, packet) => this.#delivery.forward(connection, packet),
+    });
     this.#delivery = new Delivery(this.#broker, this.#persistence, options);
     this.#current = new CurrentValues(policy, this.#delivery, this.#persistence);
+    this.#lifecycle = new Lifecycle({
+      ...{ policy, options, broker: this.#broker, persistence: this.#persistence, sessions: this.#sessions },
+      ...{ presence: this.#presence, wills: this.#wills, delivery: this.#delivery, current: this.#current },
+      admission: new Admission(policy, options, MessageRate.of(options.maxControlPacketsPerSecond)),
+      isClosing: () => this.#closing !== undefined,
+    });
+    this.#packets = new ClientPackets(policy, options, (client) => this.#lifecycle.of(client));
     this.#sweeper = setInterval(() => this.#sessions.sweep(this.#nowMs()), SWEEP_MS).unref();
     this.#follow();
   }
@@ -147,7 +154,7 @@ export class EmbeddedEdge {
     await this.#broker.listen();
     internals.leaveSessionsToEdge(this.#broker);
     this.#wills.begin(this.#options.recoveredWillMs);
-    for (const { sessionEpoch, ...device } of this.#sessions.takeLeftBehind())
+    for (const { sessionEpoch, ...device } of this.#sessions.leftBehind())
       this.#presence.leftBehind(device, sessionEpoch, "server");
     this.listening.push(await this.#listeners.listenTcp(port));
     if (tls) this.listening.push(await this.#listeners.listenTls(tlsPort));
@@ -167,176 +174,21 @@ export class EmbeddedEdge {
     this.#broker.close(resolve);
     await this.#listeners.closed(2 * LINGER_MS);
     await Promise.race([closed, new Promise((expired) => setTimeout(expired, LINGER_MS).unref())]);
-    this.#presence.stop();
+    await this.#presence.stop(TELL_MS);
     this.#persistence.file.close();
-  }
-
-  #createBroker(options: Options): Aedes {
-    return new Aedes({
-      persistence: this.#persistence,
-      maximumPacketSize: options.maxPacketBytes,
-      receiveMaximum: options.receiveMaximum,
-      topicAliasMaximum: 16,
-      // 0 would be no limit at all.
-      sessionExpiryIntervalLimit: Math.max(1, options.maxSessionSeconds),
-      pendingSessionsLimit: options.maxParkedSessions,
-      connectTimeout: options.connectTimeoutMs,
-      drainTimeout: 10_000,
-      // The edge bounds client ids itself: inside the broker they are longer than the client's.
-      maxClientsIdLength: Number.MAX_SAFE_INTEGER,
-      preConnect: (client, packet, done) => {
-        if (this.#identify(client, packet)) done(null, true);
-      },
-      authenticate: (client, _username, password, done) => {
-        this.#authenticate(client, password).then(
-          () => done(null, true),
-          (error) => done(error, false),
-        );
-      },
-      authorizePublish: (client, packet, done) => this.#publish(client, packet, done),
-      authorizeSubscribe: (client, subscription, done) => {
-        const connection = this.#connections.get(client);
-        const own = connection && isOwn(subscription.topic, connection);
-        if (own) restoreFilter(subscription, connection);
-        done(null, own || isAnswered(subscription.topic) ? subscription : null);
-      },
-      authorizeForward: (client, packet) => {
-        const connection = this.#connections.get(client);
-        return connection ? this.#delivery.forward(connection, packet) : null;
-      },
-    });
   }
 
   /** @param crowded the limit of connections is exceeded by this one */
   #accept(stream: Duplex, request: IncomingMessage | undefined, crowded: boolean): void {
     const client = this.#broker.handle(stream, request);
-    if (crowded) this.#crowded.add(client);
+    if (crowded) this.#lifecycle.crowd(client);
     hangUpOnDestroy(stream, () => client.closed, LINGER_MS);
-    internals.guardParser(client);
     internals.explainDisconnects(client, DISCONNECT_TEXT);
-    const { maxTopicBytes, maxTopicLevels, now } = this.#options;
-    const acknowledged = (id: number) => this.#connections.get(client)?.outbound?.settled(id);
-    internals.beforePackets(client, (packet) => {
-      refuseMalformedProperties(packet);
-      const connection = this.#connections.get(client);
-      if (!connection) return;
-      connection.seenAt = now();
-      switch (packet.cmd) {
-        case "publish":
-          limitTopic(packet, maxTopicBytes, Math.min(100, maxTopicLevels));
-          break;
-        case "subscribe":
-        case "unsubscribe":
-          countControl(connection);
-          this.#rewriteFilters(packet, connection);
-          break;
-        case "pingreq":
-          countControl(connection);
-          break;
-        case "disconnect":
-          // With its will it breaks like one that vanishes.
-          if ((packet.reasonCode ?? 0) !== Reason.disconnectWithWill) connection.leaving ??= "client";
-          break;
-        case "puback":
-        case "pubcomp":
-        case "pubrec":
-          // After the broker has taken it out of the queue. A PUBREC is the end where it refuses only.
-          if (packet.cmd !== "pubrec" || (packet.reasonCode ?? 0) >= 0x80)
-            process.nextTick(acknowledged, packet.messageId);
-          break;
-        default:
-      }
-    });
-  }
-
-  #rewriteFilters(packet: { cmd: string }, connection: Connection): void {
-    const { device } = connection;
-    if (!device) return;
-    ownFilters(packet, connection, {
-      allowed: (filter) => this.#policy.maySubscribe(device, filter),
-      canonical: (filter) => this.#policy.canonical(device, filter),
-      max: this.#options.maxSubscriptions,
-    });
-  }
-
-  /** Before a CONNECT is believed: gives the client an id that only its device can have. False where it is refused. */
-  #identify(client: Client, packet: ConnectPacket): boolean {
-    if (this.#crowded.has(client)) {
-      const refusal = {
-        cmd: "connack",
-        sessionPresent: false,
-        returnCode: 3,
-        reasonCode: Reason.quotaExceeded,
-      } as const;
-      client.conn.write(mqttPacket.generate(refusal, { protocolVersion: packet.protocolVersion ?? 4 }));
-      client.close();
-      return false;
-    }
-    const device = this.#policy.identify({ username: packet.username, clientId: packet.clientId });
-    // Left empty where 3.1.1 wants a refusal: an id must be given to keep a session (MQTT-3.1.3-8).
-    const given = packet.clientId || (packet.protocolVersion === 5 || packet.clean ? randomUUID() : "");
-    const connection = new Connection(client, packet, device, given);
-    this.#connections.set(client, connection);
-    client.conn.once("close", () => {
-      if (!internals.isRegistered(this.#broker, client)) this.#leave(connection);
-    });
-    if (given) packet.clientId = `${connection.prefix || "@/"}${given}`;
-    return true;
-  }
-
-  async #authenticate(client: Client, password: Buffer | undefined): Promise<void> {
-    const connection = this.#connections.get(client);
-    if (!connection) throw new Error("no connection");
-    await this.#admission.admit(connection, password);
-    // Asked for after the registry was, which takes its time.
-    if (this.#closing) throw new ConnackError(ReturnCode.serverUnavailable, "the server is stopping");
-    // Gone meanwhile: the session stays parked for the client's next attempt.
-    if (client.closed) return;
-    try {
-      await this.#enter(connection, connection.device as DeviceKey);
-    } catch (cause) {
-      // While nothing can be stored nobody is let in, and with the next attempt it is tried again.
-      throw new ConnackError(ReturnCode.serverUnavailable, `not stored: ${(cause as Error).message}`, { cause });
-    } finally {
-      if (client.closed) this.#leave(connection);
-    }
-  }
-
-  async #enter(connection: Connection, device: DeviceKey): Promise<void> {
-    const { client, keepAliveSeconds, cleanStart } = connection;
-    const { maxKeepAliveSeconds, maxRememberedPackets } = this.#options;
-    const { id } = client;
-    connection.entered = true;
-    connection.resumable = !internals.endsWithConnection(client);
-    const kept = !cleanStart || connection.resumable;
-    const { tenantId, deviceId } = device;
-    const facts = { tenantId, deviceId, sessionEpoch: connection.sessionEpoch };
-    const fresh = cleanStart || this.#sessions.hasExpired(id, this.#nowMs());
-    // MQTT 5.0 section 3.1.3.2.2: the will is due when the session ends.
-    if (fresh) this.#wills.send(id);
-    const ended = fresh ? this.#sessions.end(id) : undefined;
-    connection.session = new Session(id, maxRememberedPackets, kept ? this.#sessions.memory : undefined);
-    connection.session.heldBy = connection;
-    connection.receiving = new Set(connection.session.unreleased);
-    if (connection.assignedClientId) internals.reportAssignedClientId(client, connection.clientId);
-    internals.capKeepAlive(client, keepAliveSeconds, maxKeepAliveSeconds);
-    internals.keepSession(client, kept);
-    if (connection.will) {
-      const { username, clientId, sessionEpoch } = connection;
-      signWill(connection.will, { username, clientId, sessionEpoch });
-    }
-    connection.rate = this.#rate?.enter(connection.prefix);
-    connection.controlRate = this.#controlRate?.enter(connection.prefix);
-    this.#delivery.attach(connection, kept);
-    await Promise.all([
-      ended,
-      this.#sessions.open(id, facts, kept ? internals.expirySeconds(client) : undefined),
-      this.#presence.enter(connection, device, internals.keepAliveSeconds(client, keepAliveSeconds)),
-    ]);
+    this.#packets.watch(client);
   }
 
   #publish(client: Client | null, packet: PublishPacket, done: (error?: Error | null) => void): void {
-    const connection = client && this.#connections.get(client);
+    const connection = client && this.#lifecycle.of(client);
     if (!connection?.device) {
       done(new Error("no connection"));
       return;
@@ -354,7 +206,7 @@ export class EmbeddedEdge {
   }
 
   async #release(client: Client, packetId: number): Promise<void> {
-    const connection = this.#connections.get(client);
+    const connection = this.#lifecycle.of(client);
     await connection?.session?.release(packetId);
     connection?.receiving.delete(packetId);
   }
@@ -364,41 +216,23 @@ export class EmbeddedEdge {
     const broker = this.#broker;
     this.#persistence.onRelease = (client, packetId) => this.#release(client, packetId);
     broker.on("client", (client) => setImmediate(() => internals.forgetIfClosed(broker, client)));
-    broker.on("clientReady", (client) => this.#begin(client));
+    broker.on("clientReady", (client) => this.#lifecycle.begin(client));
     broker.on("subscribe", (subscriptions, client) => this.#subscribed(client, subscriptions));
     broker.on("keepaliveTimeout", (client) => {
-      const connection = this.#connections.get(client);
+      const connection = this.#lifecycle.of(client);
       if (connection) connection.leaving ??= "keep-alive";
     });
     broker.on("clientDisconnect", (client) => {
-      const connection = this.#connections.get(client);
-      if (connection) this.#leave(connection);
+      const connection = this.#lifecycle.of(client);
+      if (connection) this.#lifecycle.leave(connection);
     });
     // Without listeners an error of the broker would end the process; the connection at fault is closed by now.
     for (const event of ["error", "clientError", "connectionError"]) broker.addListener(event, () => {});
   }
 
-  #begin(client: Client): void {
-    const connection = this.#connections.get(client);
-    if (!connection) return;
-    if (connection.dropped !== undefined) {
-      connection.drop(connection.dropped);
-      return;
-    }
-    // aedes says "session present" only where there are subscriptions: one that nothing matches makes a session of one
-    // that only publishes, as MQTT-3.2.2-2 wants it.
-    if (connection.resumable)
-      this.#persistence
-        .addSubscriptions(client, [{ topic: SESSION, qos: 0 }])
-        .catch(() => connection.drop(Reason.serverBusy));
-    connection.outbound?.begin();
-    // Where the registry cannot be asked, the next resumption asks again.
-    if (connection.filters.size > 0) this.#current.resumed(connection).catch(() => {});
-  }
-
   /** SUBACK is sent: what the platform has to say first follows. */
   #subscribed(client: Client, subscriptions: readonly { topic: string }[]): void {
-    const connection = this.#connections.get(client);
+    const connection = this.#lifecycle.of(client);
     if (!connection) return;
     for (const { topic } of subscriptions) {
       if (isAnswered(topic)) internals.dropSubscription(this.#broker, client, topic);
@@ -407,31 +241,7 @@ export class EmbeddedEdge {
     }
   }
 
-  #leave(connection: Connection): void {
-    const { client, session, device, entered } = connection;
-    if (connection.left) return;
-    connection.left = true;
-    if (this.#closing || client.disconnectReasonCode !== null) connection.leaving ??= "server";
-    connection.rate?.leave();
-    connection.controlRate?.leave();
-    if (session) session.heldBy = undefined;
-    if (entered && device) {
-      const kept = connection.resumable && !internals.endsWithConnection(client);
-      this.#sessions.leave(client.id, kept ? internals.expirySeconds(client) : undefined, this.#nowMs());
-      this.#presence.leave(connection, device);
-    }
-    connection.end();
-  }
-
-  /** Connections that are one too many. */
-  readonly #crowded = new WeakSet<Client>();
-
   #nowMs(): number {
     return Math.floor(this.#options.now() / 1000);
   }
-}
-
-/** @throws NoMorePackets where the connection has asked too much */
-function countControl(connection: Connection): void {
-  if (!connection.takesControl()) throw new internals.NoMorePackets();
 }

@@ -26,6 +26,12 @@ export class MessageRate {
     this.#perSecond = perSecond;
   }
 
+  /** Whether not one more of the device would be within the rate. */
+  isExhausted(device: string, nowMs: number): boolean {
+    const bucket = this.#buckets.get(device);
+    return bucket !== undefined && this.#tokens(bucket, nowMs) < 1;
+  }
+
   /** Counts a connection of the device in. */
   enter(device: string): DeviceRate {
     const bucket = this.#buckets.get(device) ?? { tokens: this.#perSecond, at: 0, connections: 0 };
@@ -33,9 +39,8 @@ export class MessageRate {
     bucket.connections++;
     return {
       take: (nowMs) => {
-        const elapsed = Math.max(0, nowMs - bucket.at);
+        bucket.tokens = this.#tokens(bucket, nowMs);
         bucket.at = nowMs;
-        bucket.tokens = Math.min(this.#perSecond, bucket.tokens + (elapsed / 1000) * this.#perSecond);
         if (bucket.tokens < 1) return false;
         bucket.tokens--;
         return true;
@@ -48,5 +53,10 @@ export class MessageRate {
         }, 1000).unref();
       },
     };
+  }
+
+  #tokens({ tokens, at }: Bucket, nowMs: number): number {
+    const elapsed = Math.max(0, nowMs - at);
+    return Math.min(this.#perSecond, tokens + (elapsed / 1000) * this.#perSecond);
   }
 }

@@ -1,10 +1,11 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Connection } from "./connection.ts";
 import type { Options } from "./edge-options.ts";
 import type { DeviceKey, DisconnectReason, EdgePolicy } from "./edge-policy.ts";
 
 /** Reasons that say less than that the will was published. */
 const BROKEN: ReadonlySet<DisconnectReason> = new Set(["network", "keep-alive"]);
-/** Devices that are reported in one turn of the event loop. */
+/** Connections that are reported in one turn of the event loop. */
 const CHUNK = 500;
 
 /** Tells the platform of its devices' connections: their beginnings, their ends, and who was heard of. */
@@ -12,10 +13,19 @@ export class Presence {
   readonly #policy: EdgePolicy;
   readonly #options: Pick<Options, "now" | "seenIntervalMs">;
   readonly #connections = new Set<Connection>();
+  /** Ends that are not known for good yet. */
+  readonly #telling = new Set<Promise<void>>();
+  readonly #ended: (device: DeviceKey, sessionEpoch: number) => void;
   readonly #timer: NodeJS.Timeout;
   #reportedAt = 0;
 
-  constructor(policy: EdgePolicy, options: Pick<Options, "now" | "seenIntervalMs">) {
+  /** @param ended called when a connection's end is durable */
+  constructor(
+    policy: EdgePolicy,
+    options: Pick<Options, "now" | "seenIntervalMs">,
+    ended: (device: DeviceKey, sessionEpoch: number) => void,
+  ) {
+    this.#ended = ended;
     this.#policy = policy;
     this.#options = options;
     this.#timer = setInterval(() => void this.#report(), options.seenIntervalMs).unref();
@@ -50,27 +60,37 @@ export class Presence {
     this.#disconnected(device, sessionEpoch, reason);
   }
 
-  stop(): void {
+  /** Ends when all ends are durable, or after `limitMs`: the others are told of after the next start. */
+  async stop(limitMs: number): Promise<void> {
     clearInterval(this.#timer);
+    const late = new AbortController();
+    await Promise.race([
+      Promise.allSettled(this.#telling),
+      sleep(limitMs, undefined, { signal: late.signal }).catch(() => {}),
+    ]);
+    late.abort();
   }
 
   #disconnected(device: DeviceKey, sessionEpoch: number, reason: DisconnectReason): void {
-    this.#policy.disconnected(device, { sessionEpoch, reason, at: this.#options.now() });
+    const telling = this.#policy
+      .disconnected(device, { sessionEpoch, reason, at: this.#options.now() })
+      .then(
+        () => this.#ended(device, sessionEpoch),
+        () => {},
+      )
+      .finally(() => this.#telling.delete(telling));
+    this.#telling.add(telling);
   }
 
-  /** One per device: of several connections the one with the highest epoch, which is the one that counts. */
+  /** Each connection is told of: while one lives its device is connected. */
   async #report(): Promise<void> {
     const since = this.#reportedAt;
     this.#reportedAt = this.#options.now();
-    const heard = new Map<string, Connection>();
-    for (const connection of this.#connections) {
-      const known = heard.get(connection.prefix);
-      if (connection.seenAt >= since && (known?.sessionEpoch ?? 0) < connection.sessionEpoch)
-        heard.set(connection.prefix, connection);
-    }
     let count = 0;
-    for (const { device, sessionEpoch, seenAt } of heard.values()) {
-      if (device) this.#policy.seen(device, { sessionEpoch, at: seenAt });
+    // One that ends meanwhile is left out.
+    for (const { device, sessionEpoch, seenAt } of this.#connections) {
+      if (!device || seenAt < since) continue;
+      this.#policy.seen(device, { sessionEpoch, at: seenAt });
       if (++count % CHUNK === 0) await new Promise((resolve) => setImmediate(resolve));
     }
   }

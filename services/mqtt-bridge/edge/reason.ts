@@ -2,8 +2,11 @@
 export const Reason = {
   disconnectWithWill: 0x04,
   unspecified: 0x80,
+  malformedPacket: 0x81,
   protocolError: 0x82,
   implementationSpecific: 0x83,
+  /** Of a CONNACK. */
+  unsupportedVersion: 0x84,
   notAuthorized: 0x87,
   serverBusy: 0x89,
   serverShuttingDown: 0x8b,
@@ -20,6 +23,7 @@ export const Reason = {
 
 /** What a DISCONNECT says beside its code. */
 export const DISCONNECT_TEXT: Readonly<Record<number, string>> = {
+  [Reason.malformedPacket]: "the packet is malformed",
   [Reason.protocolError]: "the packet breaks the protocol",
   [Reason.serverBusy]: "nothing can be stored at the moment; what was not acknowledged is to be sent again",
   [Reason.serverShuttingDown]: "the server is stopping",

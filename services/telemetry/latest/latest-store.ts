@@ -5,6 +5,11 @@ import type { LatestMetrics } from "./latest-values.ts";
 /** What the reading store has as the newest values of a device. */
 export type ReadNewest = (device: DeviceKey) => Promise<ReadonlyMap<string, NewestValue>>;
 
+/** A device's newest values. */
+export interface DeviceWithLatest extends DeviceKey {
+  metrics: LatestMetrics;
+}
+
 /** Keeps the newest value of each metric of each device. Rejects with `EngineUnavailableError` as the reading store does. */
 export interface LatestStore {
   /** Puts a batch in, durably. A device that is not known yet begins with what the reading store has of it. */

@@ -6,8 +6,9 @@ import type { MetricValue, TelemetryReceived } from "../../../schemas/telemetry.
 import { firstArrivals } from "../reading-store/mongo/first-arrivals.ts";
 import { type NameDocument, Names, type NamesOptions } from "../reading-store/mongo/names.ts";
 import type { DeviceKey, DeviceRange } from "../reading-store/reading-store.ts";
+import type { KeptName } from "../reading-store/sqlite/names.ts";
 import { RecentMap } from "../reading-store/sqlite/recent-map.ts";
-import type { LatestStore, ReadNewest } from "./latest-store.ts";
+import type { DeviceWithLatest, LatestStore, ReadNewest } from "./latest-store.ts";
 import { forgetRange, holdsOf, type LatestMetrics, mergeReading } from "./latest-values.ts";
 
 /** A document per device: its metrics are written together as they come together. */
@@ -107,6 +108,33 @@ export class MongoLatest implements LatestStore {
       });
     });
   }
+
+  /** Takes devices over from another engine; those that are there stay as they are. */
+  takeOver(devices: readonly DeviceWithLatest[]): Promise<void> {
+    return this.#answer(async () => {
+      if (devices.length === 0) return;
+      await this.#latest.bulkWrite(
+        devices.map((device) => ({
+          updateOne: {
+            filter: { _id: idOf(device) },
+            update: { $setOnInsert: { revision: 1, metrics: listOf(device.metrics) } },
+            upsert: true,
+          },
+        })),
+        { ordered: false },
+      );
+    });
+  }
+
+  takeOverNames(names: readonly KeptName[]): Promise<void> {
+    return this.#answer(() => this.#names.takeOver(names));
+  }
+
+  /** Everything that is stored, each in no order. Errors are the driver's. */
+  readonly every = {
+    devices: (): AsyncIterable<DeviceWithLatest> => this.#latest.find({}).map(knownOf),
+    names: () => this.#names.all(),
+  };
 
   get trouble(): string | undefined {
     return this.#closed ? undefined : this.#share.trouble;

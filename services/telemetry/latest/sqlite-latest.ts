@@ -4,9 +4,9 @@ import { migrate, type SqliteSchema } from "../../../lib/sqlite-schema.ts";
 import type { MetricValue, TelemetryReading, TelemetryReceived } from "../../../schemas/telemetry.ts";
 import type { DeviceKey, DeviceRange, NewestValue } from "../reading-store/reading-store.ts";
 import { engineError } from "../reading-store/sqlite/engine-error.ts";
-import { NAMES_TABLE, Names, type NamesOptions } from "../reading-store/sqlite/names.ts";
+import { type KeptName, keptNames, NAMES_TABLE, Names, type NamesOptions } from "../reading-store/sqlite/names.ts";
 import { RecentMap } from "../reading-store/sqlite/recent-map.ts";
-import type { LatestStore, ReadNewest } from "./latest-store.ts";
+import type { DeviceWithLatest, LatestStore, ReadNewest } from "./latest-store.ts";
 import { forgetRange, holdsOf, type LatestMetrics, mergeReading } from "./latest-values.ts";
 
 /** A row per device: its metrics are written together as they come together. */
@@ -26,6 +26,8 @@ const SCHEMA: SqliteSchema = {
     (db) => db.exec(NAMES_TABLE),
   ],
 };
+
+const DEVICES_AT_ONCE = 200;
 
 export interface SqliteLatestOptions extends NamesOptions {
   file: string;
@@ -114,6 +116,28 @@ export class SqliteLatest implements LatestStore {
         dirty.add(device);
       });
     });
+  }
+
+  /** Names of readings without a time of their own, in pages. */
+  names(): Iterable<KeptName[]> {
+    return keptNames(this.#db, "dev");
+  }
+
+  /** Every device that has values, in pages. */
+  *pages(): Generator<DeviceWithLatest[]> {
+    const next = this.#db.prepare(
+      "SELECT tenant, device, metrics FROM latest WHERE (tenant, device) > (?, ?) ORDER BY tenant, device LIMIT ?",
+    );
+    for (let after: DeviceKey = { tenantId: "", deviceId: "" }; ; ) {
+      const page = next.all(after.tenantId, after.deviceId, DEVICES_AT_ONCE).map((row) => ({
+        ...{ tenantId: String(row["tenant"]), deviceId: String(row["device"]) },
+        metrics: metricsOf(String(row["metrics"])),
+      }));
+      const last = page.at(-1);
+      if (!last) return;
+      yield page;
+      after = last;
+    }
   }
 
   get trouble(): string | undefined {

@@ -6,6 +6,7 @@ import { type AggregateOptions, aggregate } from "./mongo/aggregate.ts";
 import { type DeleteOptions, deleteRange } from "./mongo/delete.ts";
 import { type DeviceDocument, type Devices, deviceMetrics } from "./mongo/device-metrics.ts";
 import { DeviceSlots } from "./mongo/devices.ts";
+import { everyReading } from "./mongo/every-reading.ts";
 import { deviceId, type ReadingDocument, type Readings, within } from "./mongo/key.ts";
 import { type NameDocument, Names, type NamesOptions } from "./mongo/names.ts";
 import { newest } from "./mongo/newest.ts";
@@ -15,6 +16,7 @@ import type {
   AggregateQuery,
   DeviceKey,
   DeviceRange,
+  DeviceWithMetrics,
   IntervalAggregate,
   NewestValue,
   RangeQuery,
@@ -22,6 +24,7 @@ import type {
   StoredReading,
   WriteResult,
 } from "./reading-store.ts";
+import type { KeptName } from "./sqlite/names.ts";
 
 export interface MongoReadingStoreOptions extends AggregateOptions, DeleteOptions, NamesOptions {
   /** Metrics that one device may have. @default 1000 */
@@ -66,6 +69,35 @@ export class MongoReadingStore implements ReadingStore {
       writeBatch({ readings: this.#readings, devices: this.#slots, names: this.#names }, batch),
     );
   }
+
+  /** Takes devices over from another engine, with their metrics in their order; those that are there stay as they are. */
+  takeOverDevices(devices: readonly DeviceWithMetrics[]): Promise<void> {
+    return this.#answer(async () => {
+      if (devices.length === 0) return;
+      await this.#devices.bulkWrite(
+        devices.map((device) => ({
+          updateOne: {
+            filter: { _id: deviceId(device) },
+            update: { $setOnInsert: { n: device.metrics.length, metrics: device.metrics } },
+            upsert: true,
+          },
+        })),
+        { ordered: false },
+      );
+    });
+  }
+
+  takeOverNames(names: readonly KeptName[]): Promise<void> {
+    return this.#answer(() => this.#names.takeOver(names));
+  }
+
+  /** Everything that is stored, each in no order. Errors are the driver's. */
+  readonly every = {
+    readings: () => everyReading(this.#readings, this.#devices),
+    names: () => this.#names.all(),
+    devices: (): AsyncIterable<DeviceWithMetrics> =>
+      this.#devices.find({}).map(({ _id, metrics }) => ({ tenantId: _id.t, deviceId: _id.d, metrics })),
+  };
 
   range(query: RangeQuery): Promise<StoredReading[]> {
     return this.#answer(() => range(this.#readings, this.#devices, query));

@@ -91,6 +91,12 @@ export interface DeviceKey {
   deviceId: string;
 }
 
+/** A device that ever had a reading. */
+export interface DeviceWithMetrics extends DeviceKey {
+  /** In the order in which they came first. */
+  metrics: string[];
+}
+
 export interface DeviceRange extends DeviceKey {
   /** Included. */
   from?: number | undefined;

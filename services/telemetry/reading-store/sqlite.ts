@@ -16,6 +16,7 @@ import { type AggregateOptions, aggregate } from "./sqlite/aggregate.ts";
 import { type DeleteOptions, deleteRange } from "./sqlite/delete.ts";
 import { deviceMetrics } from "./sqlite/device-metrics.ts";
 import { engineError } from "./sqlite/engine-error.ts";
+import { type KeptName, keptNames } from "./sqlite/names.ts";
 import { type NewestOptions, newest } from "./sqlite/newest.ts";
 import { range } from "./sqlite/range.ts";
 import { openDatabase, type SqliteOptions } from "./sqlite/schema.ts";
@@ -96,6 +97,11 @@ export class SqliteReadingStore implements ReadingStore {
           .all(after?.tenantId ?? "", after?.deviceId ?? "", limit)
           .map((row) => ({ ...row })) as unknown as DeviceKey[],
     );
+  }
+
+  /** Names of readings without a time of their own, in pages. */
+  names(): Iterable<KeptName[]> {
+    return keptNames(this.#reader, "(SELECT tenant || '/' || id FROM device WHERE device.dev = named.dev)");
   }
 
   async close(): Promise<void> {

@@ -12,6 +12,7 @@ import { resends } from "./suite/resends.ts";
 import { restarting } from "./suite/restarting.ts";
 import { sessions } from "./suite/sessions.ts";
 import { stopping } from "./suite/stopping.ts";
+import { strictness } from "./suite/strictness.ts";
 import type { StartEdge } from "./suite/subject.ts";
 import { tls } from "./suite/tls.ts";
 import { webSocket } from "./suite/websocket.ts";
@@ -34,6 +35,7 @@ export function mqttEdgeSuite(edge: string, start: StartEdge): void {
     restarting(start);
     tls(start);
     malformed(start);
+    strictness(start);
     webSocket(start);
     stopping(start);
   });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,6 +18,8 @@ export interface KillEngine {
   worker(): Pick<WorkerOptions, "rabbitmq">;
   /** An adapter of the test's own, on what the folder stands for. */
   create(dir: string): WorkAdapter;
+  /** Lets workers end when nothing is left to do. @default they end by their own count */
+  drain?(workers: ChildProcess[], options: Partial<WorkerOptions> & { dir: string }): Promise<unknown>;
   /** A dead letter may be told twice, then with the same place of death: whoever keeps letters keeps one. */
   deadTwice: boolean;
 }
@@ -51,7 +54,7 @@ export async function livesAndDeaths(
   const worker = {
     dir,
     ...engine.worker(),
-    handlerMs: 3,
+    handlerMs: 10,
     deliveriesMax: DELIVERIES_MAX,
     ...(broken ? { broken } : {}),
   };
@@ -63,9 +66,11 @@ export async function livesAndDeaths(
     await told(child, "handling");
     await kill(child);
   }
-  survivor.send("drain");
-  await once(survivor, "exit");
-
+  if (engine.drain) await engine.drain([survivor], worker);
+  else {
+    survivor.send("drain");
+    await once(survivor, "exit");
+  }
   return { ledger: readLedger(dir), ...(await burials(t, engine.create(dir), engine.deadTwice)) };
 }
 

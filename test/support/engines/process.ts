@@ -26,7 +26,7 @@ export async function freePort(): Promise<number> {
 }
 
 /** Resolves when something listens there. */
-export async function reachable(port: number, timeoutMs = 60_000): Promise<void> {
+export async function reachable(port: number, timeoutMs = 120_000): Promise<void> {
   for (const end = Date.now() + timeoutMs; ; await sleep(50)) {
     const socket = connect(port, "127.0.0.1");
     const open = await once(socket, "connect").then(

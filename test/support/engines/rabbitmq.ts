@@ -63,8 +63,12 @@ export async function startRabbitMq(config = ""): Promise<RabbitMq> {
     version: "",
     async start() {
       spawn(SERVER, [], { env, stdio: "ignore" }).unref();
-      await reachable(port);
-      running = pid();
+      try {
+        await reachable(port);
+      } finally {
+        // One that is too late is ended, too.
+        if (existsSync(env.RABBITMQ_PID_FILE)) running = pid();
+      }
     },
     async kill() {
       const killed = running;

@@ -61,10 +61,43 @@ test("a connection is told with all that is known of it", () => {
 });
 
 test("a late disconnect of an old session changes nothing, and neither does its last sign of life", () => {
-  const connection = after(connected(1, 0), connected(2, 10));
+  const connection = after(connected(1, 0), disconnected(1, 5, "client"), connected(2, 10));
   assert.equal(connectionAfter(connection, disconnected(1, 20)), connection);
   assert.equal(connectionAfter(connection, seen(1, 20)), connection);
-  assert.equal(connectionAfter(connection, connected(1, 20)), connection);
+  assert.partialDeepStrictEqual(seenAt(after(connected(1, 0), connected(2, 10), disconnected(1, 20)), 30), {
+    ...{ sessionEpoch: 2, connected: true },
+  });
+});
+
+test("a device is connected while any of its connections is open, in whatever order they end", () => {
+  const both = after(connected(1, 0), connected(2, 10));
+  assert.partialDeepStrictEqual(seenAt(both, 20), { sessionEpoch: 2, connected: true });
+  const first = connectionAfter(both, disconnected(2, 20, "client"));
+  assert.partialDeepStrictEqual(seenAt(first, 30), {
+    sessionEpoch: 1,
+    connected: true,
+    lastSeenAt: "2026-01-01T00:00:00.000Z",
+  });
+  const heard = connectionAfter(first, seen(1, 80));
+  assert.partialDeepStrictEqual(seenAt(heard, 150), { connected: true, lastSeenAt: "2026-01-01T00:01:20.000Z" });
+  assert.equal(seenAt(heard, 80 + 90 + 10.001).connected, false, "and silent too long");
+  const last = connectionAfter(first, disconnected(1, 40));
+  assert.partialDeepStrictEqual(seenAt(last, 50), { sessionEpoch: 2, connected: false, reason: "client" });
+  assert.equal(connectionAfter(last, seen(1, 60)), last, "what has ended is not heard of any more");
+  const third = connectionAfter(first, connected(3, 40));
+  assert.partialDeepStrictEqual(seenAt(connectionAfter(third, disconnected(3, 50)), 60), {
+    sessionEpoch: 1,
+    connected: true,
+  });
+});
+
+test("connections may be told of in another order than their epochs", () => {
+  const both = after(connected(2, 0), connected(1, 1));
+  assert.partialDeepStrictEqual(seenAt(both, 2), { sessionEpoch: 2, connected: true });
+  assert.partialDeepStrictEqual(seenAt(connectionAfter(both, disconnected(2, 3)), 4), {
+    sessionEpoch: 1,
+    connected: true,
+  });
 });
 
 test("within a session nothing reconnects: its connect, or a sign of life, that comes again", () => {
@@ -82,13 +115,16 @@ test("a batch that comes again changes nothing, wherever it was cut", () => {
     connected(2, 4),
     disconnected(1, 5, "will"),
     status(2, 6, { battery: 79 }),
-    seen(2, 7),
+    connected(4, 8),
+    connected(3, 8),
+    seen(3, 9),
+    disconnected(4, 10),
   ];
-  const once = followed({ sessionEpoch: 2 }, events);
+  const once = followed({ sessionEpoch: 4 }, events);
   for (let cut = 0; cut <= events.length; cut++) {
-    const first = followed({ sessionEpoch: 2 }, events.slice(0, cut));
-    assert.deepEqual(followed({ sessionEpoch: 2, ...first }, events), once, `cut at ${cut}`);
-    assert.deepEqual(followed({ sessionEpoch: 2, ...once }, events.slice(cut)), once, `again from ${cut}`);
+    const first = followed({ sessionEpoch: 4 }, events.slice(0, cut));
+    assert.deepEqual(followed({ sessionEpoch: 4, ...first }, events), once, `cut at ${cut}`);
+    assert.deepEqual(followed({ sessionEpoch: 4, ...once }, events.slice(cut)), once, `again from ${cut}`);
   }
 });
 

@@ -84,8 +84,8 @@ test("MONGO_URL alone puts documents, readings and newest values into MongoDB, a
   const settings = serviceSettings(readConfig({ MONGO_URL: url }));
   const stores = Object.keys(settings).filter((name) => settings[name]?.["mongo"] !== undefined);
   assert.deepEqual(stores.sort(), [
-    ...["dead-letters", "device-registry", "oauth", "rejected-messages", "telemetry"],
-    ...["telemetry-latest", "telemetry-retention", "telemetry-store"],
+    ...["audit", "dead-letters", "device-registry", "oauth", "rejected-messages", "telemetry"],
+    ...["telemetry-latest", "telemetry-retention", "telemetry-store", "users"],
   ]);
   for (const name of stores) {
     const mongo = { url, timeoutMs: 10_000, selectionMs: 5000, poolMax: 20 };

@@ -68,6 +68,8 @@ const SCHEMA: SqliteSchema = {
     () => {},
     // 3: what was last sent on topics that have a current value.
     (db) => db.exec("CREATE TABLE told(topic TEXT PRIMARY KEY, digest TEXT NOT NULL) STRICT, WITHOUT ROWID"),
+    // 4: a row for each connection, not for each client: of one client several may wait to be told of.
+    (db) => db.exec("ALTER TABLE connection RENAME COLUMN client TO name"),
   ],
 };
 

@@ -1,6 +1,7 @@
 import type { mongo } from "mongoose";
 import { EngineUnavailableError } from "../../../../lib/channels/errors.ts";
 import type { DeviceKey } from "../reading-store.ts";
+import type { KeptName } from "../sqlite/names.ts";
 
 export interface NamesOptions {
   /** Hours from the first arrival in which a name stands for the same reading; 0 = names are not kept. @default 24 */
@@ -28,6 +29,7 @@ export interface Arrival extends DeviceKey {
 /** Attempts to keep names; each that fails means that another process has kept some of them. */
 const ROUNDS_MAX = 50;
 const DUPLICATE_KEY = 11_000;
+const NAMES_AT_ONCE = 500;
 
 /**
  * The instants under which named readings came first. Time is that of the messages, not the clock's: messages that are
@@ -57,6 +59,30 @@ export class Names {
       if (operations.length === 0 || (await this.#keep(operations))) return times;
     }
     throw new EngineUnavailableError("Names are busy: others keep the same ones.");
+  }
+
+  /** Takes names over from another engine; those that are there stay as they are. */
+  async takeOver(names: readonly KeptName[]): Promise<void> {
+    if (this.#micros === 0 || names.length === 0) return;
+    const expiresAt = new Date(Date.now() + this.#micros / 1000);
+    await this.#names.bulkWrite(
+      names.map(({ device, seq, ts, seen }) => ({
+        updateOne: {
+          filter: { _id: `${device}/${seq}` },
+          update: { $setOnInsert: { ts, seen, expiresAt } },
+          upsert: true,
+        },
+      })),
+      { ordered: false },
+    );
+  }
+
+  /** Every name that is kept, in no order. */
+  async *all(): AsyncGenerator<KeptName> {
+    for await (const { _id, ts, seen } of this.#names.find({}).batchSize(NAMES_AT_ONCE)) {
+      const at = _id.lastIndexOf("/");
+      yield { device: _id.slice(0, at), seq: Number(_id.slice(at + 1)), ts, seen };
+    }
   }
 
   #judge(arrivals: readonly Arrival[], stored: ReadonlyMap<string, NameDocument>) {

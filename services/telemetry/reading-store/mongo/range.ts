@@ -42,7 +42,7 @@ function find(readings: Readings, metrics: readonly Metric[], query: RangeQuery)
 }
 
 /** A slot that the metrics do not show was given while the readings were read: it is left out, as the whole was before. */
-function valuesOf(v: ReadingDocument["v"], metrics: readonly Metric[]): Record<string, MetricValue> {
+export function valuesOf(v: ReadingDocument["v"], metrics: readonly Metric[]): Record<string, MetricValue> {
   const entries: [name: string, value: MetricValue][] = [];
   for (const { name, field } of metrics) {
     const value = v[field];

@@ -1,4 +1,4 @@
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DatabaseSync, SQLOutputValue, StatementSync } from "node:sqlite";
 
 /** Names of readings without a time of their own. `dev` is what names a device in its file, a number or text. */
 export const NAMES_TABLE = `
@@ -9,6 +9,38 @@ export const NAMES_TABLE = `
 export interface NamesOptions {
   /** Hours from the first arrival in which a name stands for the same reading; 0 = names are not kept. @default 24 */
   readingNameHours?: number;
+}
+
+/** A name as another engine takes it over. */
+export interface KeptName {
+  /** `tenant/device` */
+  device: string;
+  seq: number;
+  /** Of the first reading of this name. */
+  ts: number;
+  /** When that came. Microseconds since 1970, both. */
+  seen: number;
+}
+
+const NAMES_AT_ONCE = 500;
+
+/** Every name that is kept, in pages. @param deviceSql expression for `tenant/device` by `named.dev` */
+export function* keptNames(db: DatabaseSync, deviceSql: string): Generator<KeptName[]> {
+  const next = db.prepare(
+    `SELECT dev, ${deviceSql} AS device, seq, ts, seen FROM named WHERE (dev, seq) > (?, ?) ORDER BY dev, seq LIMIT ?`,
+  );
+  // Less than every number, and numbers are less than text.
+  let [dev, seq]: [number | string, number] = [-1, -1];
+  for (;;) {
+    const rows: Record<string, SQLOutputValue>[] = next.all(dev, seq, NAMES_AT_ONCE);
+    const last = rows.at(-1);
+    if (!last) return;
+    [dev, seq] = [last["dev"] as number | string, Number(last["seq"])];
+    yield rows.map((row) => ({
+      ...{ device: String(row["device"]), seq: Number(row["seq"]) },
+      ...{ ts: Number(row["ts"]), seen: Number(row["seen"]) },
+    }));
+  }
 }
 
 /** A name counts for so many microseconds. */

@@ -87,13 +87,6 @@ export function connecting(start: StartEdge): void {
       if (version === 5) assert.match(given ?? "", /^[0-9a-f-]{36}$/, "and is told which, without a prefix");
     });
 
-    test(`${nameOf(version)}: a second CONNECT closes the connection`, async (t) => {
-      const rig = await Rig.start(t, start);
-      const client = await rig.connect(version);
-      client.send({ cmd: "connect", clientId: "again", protocolId: "MQTT", protocolVersion: version });
-      assert.deepEqual(await client.answers(1), ["closed"]);
-    });
-
     test(`${nameOf(version)}: what is sent before CONNECT is not taken`, async (t) => {
       const rig = await Rig.start(t, start);
       const client = rig.open(version);
@@ -119,14 +112,6 @@ export function connecting(start: StartEdge): void {
     client.write(bytes);
     assert.partialDeepStrictEqual(await client.next(), { cmd: "connack", returnCode: 2 });
     assert.equal(await client.next(), "closed");
-  });
-
-  test("MQTT 3.1: MQIsdp is understood", async (t) => {
-    const rig = await Rig.start(t, start);
-    const client = rig.open(4);
-    client.send({ ...connectPacket(4), protocolId: "MQIsdp", protocolVersion: 3 });
-    client.send(publishPacket(9, "old"));
-    assert.deepEqual(await client.answers(2), ["connack", "puback 9"]);
   });
 
   for (const [asked, told] of [

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ISubackPacket, Packet } from "mqtt-packet";
+import type { IConnectPacket, ISubackPacket, Packet } from "mqtt-packet";
 import {
   codeOf,
   nameOf,
@@ -51,6 +51,59 @@ export function limits(start: StartEdge): void {
     });
 
   for (const version of VERSIONS) {
+    for (const limit of [2, 0])
+      test(`${nameOf(version)}: ${limit ? `one connection of a device over its limit is refused with ${version === 5 ? "0x97" : "3"}; others' are not, a client id that is connected is not, and when one leaves there is room` : "without a limit a device has as many connections as it likes"}`, async (t) => {
+        const rig = await Rig.start(t, start, { maxConnectionsPerDevice: limit });
+        await rig.connect(version, { clientId: "1" });
+        await rig.connect(version, { clientId: "2" });
+        const [third, answer] = await rig.ask(version, { clientId: "3" });
+        if (limit === 0) {
+          assert.equal(codeOf(answer), 0, "what is refused below is refused by the limit");
+          return;
+        }
+        assert.equal(codeOf(answer), version === 5 ? 0x97 : 3);
+        assert.equal(await third.next(), "closed");
+        await rig.connect(version, { clientId: "3", username: "boiler-8" });
+        const again = await rig.connect(version, { clientId: "2" });
+        again.cut();
+        await t.waitFor(() => assert.equal(rig.edge.connections, 2), WAIT);
+        await rig.connect(version, { clientId: "3" });
+      });
+
+    for (const limit of [5, 0])
+      test(`${nameOf(version)}: a device that connects ${limit ? `over its rate is refused with ${version === 5 ? "0x9F" : "3"} before the registry is asked` : "as often gets in where there is no limit"}; others get in, and a wrong password is not its doing`, async (t) => {
+        let ms = 1_767_225_600_000;
+        const rig = await Rig.start(t, start, { maxControlPacketsPerSecond: limit, now: () => ms * 1000 });
+        let asked = 0;
+        const { check } = rig.platform;
+        rig.platform.check = (device, secret) => {
+          asked++;
+          return check(device, secret);
+        };
+        const code = async (fields?: Partial<IConnectPacket>) => {
+          const [client, answer] = await rig.ask(version, fields);
+          client.cut();
+          return codeOf(answer);
+        };
+        for (let n = 0; n < 10; n++) assert.notEqual(await code({ password: Buffer.from("wrong") }), 0);
+        asked = 0;
+        // It stays: a device that is gone for a second begins anew, and the clock here stands still.
+        await rig.connect(version, { clientId: "stays" });
+        for (let n = 1; n < 5; n++) assert.equal(await code(), 0);
+        const tooOften = version === 5 ? 0x9f : 3;
+        for (let n = 0; n < 5; n++) assert.equal(await code(), limit ? tooOften : 0);
+        assert.equal(asked, limit ? 5 : 10);
+        assert.equal(await code({ username: "boiler-8" }), 0);
+        ms += 200;
+        assert.equal(await code(), 0, "a fifth of a second brings one of five");
+      });
+
+    test(`${nameOf(version)}: of CONNECTs sent at once no more get in than the rate allows`, async (t) => {
+      const rig = await Rig.start(t, start, { maxControlPacketsPerSecond: 5, now: () => 1_767_225_600_000_000 });
+      const answers = await Promise.all(Array.from({ length: 10 }, (_, n) => rig.ask(version, { clientId: `c-${n}` })));
+      assert.equal(answers.filter(([, answer]) => codeOf(answer) === 0).length, 5);
+    });
+
     test(`${nameOf(version)}: a device over its message rate is ended${version === 5 ? " with 0x96" : ""}; others are not, and a reconnect brings no more`, async (t) => {
       const rig = await Rig.start(t, start, { maxMessagesPerSecond: 5, now: () => 1_767_225_600_000_000 });
       const client = await rig.connect(version);
@@ -77,7 +130,8 @@ export function limits(start: StartEdge): void {
     if (version === 5) asking.push(["refused PUBLISH", (id) => publishPacket(id, "x", { topic: "not/mine" })]);
     for (const [what, packet] of asking)
       test(`${nameOf(version)}: a device over its rate of control packets, here ${what}, is ended${version === 5 ? " with 0x96" : ""}; messages do not count`, async (t) => {
-        const rig = await Rig.start(t, start, { maxControlPacketsPerSecond: 5, now: () => 1_767_225_600_000_000 });
+        const rig = await Rig.start(t, start, { maxControlPacketsPerSecond: 6, now: () => 1_767_225_600_000_000 });
+        // The sixth, or rather the first.
         const client = await rig.connect(version);
         client.send(...[1, 2, 3, 4, 5].map(packet));
         assert.equal((await client.answers(5)).length, 5);

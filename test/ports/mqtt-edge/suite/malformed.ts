@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { packet, text } from "./bytes.ts";
 import { SECRET } from "./platform.ts";
 import { DEVICE, kept, nameOf, publishPacket, Rig, type StartEdge, TELEMETRY, VERSIONS } from "./subject.ts";
 
@@ -21,28 +22,27 @@ const MALFORMED: Record<string, Buffer> = {
 };
 
 /** Properties that are given twice or end before their value does (MQTT 5.0 section 2.2.2.2), in hexadecimal. */
-const MALFORMED_PROPERTIES = {
-  "Session Expiry Interval twice": "110000003c110000003c",
-  "Session Expiry Interval cut short": "1100",
-  "Receive Maximum twice": "210005210005",
-  "Maximum Packet Size twice": "27000fffff27000fffff",
-  "Reason String twice": "1f0001611f000162",
+const MALFORMED_PROPERTIES: Record<string, { hex: string; connack: number; disconnect: number }> = {
+  "Session Expiry Interval twice": { hex: "110000003c110000003c", connack: 0x82, disconnect: 0x82 },
+  "Session Expiry Interval cut short": { hex: "1100", connack: 0x81, disconnect: 0x81 },
+  "Receive Maximum twice": { hex: "210005210005", connack: 0x82, disconnect: 0x81 },
+  "Maximum Packet Size twice": { hex: "27000fffff27000fffff", connack: 0x82, disconnect: 0x81 },
+  "Reason String twice": { hex: "1f0001611f000162", connack: 0x81, disconnect: 0x82 },
 };
 
 export function malformed(start: StartEdge): void {
-  for (const [what, hex] of Object.entries(MALFORMED_PROPERTIES)) {
+  for (const [what, { hex, connack, disconnect }] of Object.entries(MALFORMED_PROPERTIES)) {
     const properties = Buffer.from(hex, "hex");
     const withLength = (bytes: Buffer) => Buffer.concat([Buffer.of(bytes.length), bytes]);
 
     test(`MQTT 5: a CONNECT with ${what} is refused and harms nobody`, async (t) => {
       const rig = await Rig.start(t, start);
       const witness = await rig.connect(5, { clientId: "witness" });
-      const text = (value: string) => Buffer.concat([Buffer.of(0, value.length), Buffer.from(value)]);
       const header = Buffer.concat([text("MQTT"), Buffer.of(5, 0xc2, 0, 60), withLength(properties)]);
       const rest = Buffer.concat([header, text("c-1"), text(DEVICE.deviceId), text(SECRET)]);
       const client = rig.open(5);
       client.write(Buffer.concat([Buffer.of(0x10), withLength(rest)]));
-      assert.deepEqual(await client.answers(1), ["closed"]);
+      assert.deepEqual(await client.answers(2), [`connack 0x${connack.toString(16)}`, "closed"]);
       witness.send(publishPacket(1, "a"));
       assert.deepEqual(await witness.answers(1), ["puback 1"]);
     });
@@ -52,7 +52,7 @@ export function malformed(start: StartEdge): void {
       const witness = await rig.connect(5, { clientId: "witness" });
       const client = await rig.connect(5, kept(5));
       client.write(Buffer.concat([Buffer.of(0xe0), withLength(Buffer.concat([Buffer.of(0), withLength(properties)]))]));
-      assert.deepEqual(await client.answers(1), ["closed"]);
+      assert.deepEqual(await client.answers(2), [`disconnect 0x${disconnect.toString(16)}`, "closed"]);
       witness.send(publishPacket(1, "a"));
       assert.deepEqual(await witness.answers(1), ["puback 1"]);
     });
@@ -77,20 +77,19 @@ export function malformed(start: StartEdge): void {
 
   for (const version of VERSIONS)
     for (const qos of [1, 2] as const)
-      for (const [what, id] of [
-        ["packet id 0", [0, 0]],
-        ["no packet id", []],
+      for (const [what, id, code] of [
+        ["packet id 0", [0, 0], "0x82"],
+        ["no packet id", [], "0x81"],
       ] as const)
         test(`${nameOf(version)}: a QoS ${qos} PUBLISH with ${what} is stored nowhere and ends the connection (MQTT-2.2.1-3)`, async (t) => {
           const rig = await Rig.start(t, start);
           const client = await rig.connect(version);
           const topic = Buffer.from(TELEMETRY);
-          client.write(
-            Buffer.from([0x30 | (qos << 1), 2 + topic.length + id.length, 0, topic.length, ...topic, ...id]),
-          );
+          const properties = version === 5 && id.length > 0 ? [0] : [];
+          client.write(packet(0x30 | (qos << 1), text(topic), id, properties));
           assert.deepEqual(
             await client.answers(version - 3),
-            version === 5 ? ["disconnect 0x82", "closed"] : ["closed"],
+            version === 5 ? [`disconnect ${code}`, "closed"] : ["closed"],
           );
           assert.deepEqual(rig.platform.texts, []);
         });

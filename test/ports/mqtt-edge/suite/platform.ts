@@ -48,6 +48,8 @@ export class Platform implements EdgePolicy {
   readonly presence: string[] = [];
   /** The channel of connections. */
   enter: (fact: ConnectedFact) => Promise<void> = async () => {};
+  /** The same for their ends. */
+  leave: (fact: DisconnectedFact) => Promise<void> = async () => {};
   #epoch = 0;
 
   identify: EdgePolicy["identify"] = (connect) => native.identify(connect);
@@ -65,8 +67,10 @@ export class Platform implements EdgePolicy {
     this.presence.push(`connected ${fact.sessionEpoch}`);
   }
 
-  disconnected(_device: DeviceKey, { sessionEpoch, reason }: DisconnectedFact): void {
+  async disconnected(_device: DeviceKey, fact: DisconnectedFact): Promise<void> {
+    const { sessionEpoch, reason } = fact;
     this.presence.push(`disconnected ${sessionEpoch} ${reason}`);
+    await this.leave(fact);
   }
 
   seen(_device: DeviceKey, { sessionEpoch }: { sessionEpoch: number }): void {

@@ -18,6 +18,7 @@ export class RawClient {
   readonly version: Version;
   readonly #stream: Duplex;
   readonly #arrived: (Received | "closed")[] = [];
+  readonly #bytes: Buffer[] = [];
   #waiting: (() => void) | undefined;
 
   constructor(url: string, version: Version) {
@@ -25,7 +26,10 @@ export class RawClient {
     this.#stream = streamTo(new URL(url));
     const parser = mqttPacket.parser({ protocolVersion: version });
     parser.on("packet", (packet: Packet) => this.#arrive(packet as Received));
-    this.#stream.on("data", (chunk: Buffer) => parser.parse(chunk));
+    this.#stream.on("data", (chunk: Buffer) => {
+      this.#bytes.push(chunk);
+      parser.parse(chunk);
+    });
     this.#stream.on("error", () => {}); // a reset is a close, too
     this.#stream.once("end", () => this.#stream.end());
     this.#stream.once("close", () => this.#arrive("closed"));
@@ -63,6 +67,19 @@ export class RawClient {
     const shown: string[] = [];
     for (let i = 0; i < count; i++) shown.push(show(await this.next()));
     return shown;
+  }
+
+  /** All packets until the edge closes the connection, and that it did. */
+  async untilClosed(): Promise<string[]> {
+    const shown: string[] = [];
+    while (shown.at(-1) !== "closed") shown.push(show(await this.next()));
+    return shown;
+  }
+
+  /** All bytes until the edge closes the connection, hexadecimal. */
+  async raw(): Promise<string> {
+    await this.untilClosed();
+    return Buffer.concat(this.#bytes).toString("hex");
   }
 
   /** What came although nothing should have. */

@@ -79,5 +79,26 @@ export function sessions(start: StartEdge): void {
       assert.deepEqual(await client.answers(1), ["pubrec 1"]);
       assert.deepEqual(rig.platform.texts, ["old", "new", "old"]);
     });
+
+    for (const [limit, expected] of [
+      [1, { "boiler-8/x": true, "boiler-7/a": false, "boiler-7/b": true }],
+      [0, { "boiler-8/x": false, "boiler-7/a": true, "boiler-7/b": true }],
+    ] as const)
+      test(`${nameOf(version)}: of one device's sessions that wait ${limit ? "its own oldest ends where it has too many, not another's" : "as many wait as of all, where there is no limit: then another's ends"}`, async (t) => {
+        const rig = await Rig.start(t, start, { maxParkedSessions: 2, maxParkedSessionsPerDevice: limit });
+        const ask = async (session: string) => {
+          const [username = "", clientId = ""] = session.split("/");
+          const [client, answer] = await rig.ask(version, { username, clientId, ...kept(version) });
+          client.cut();
+          await t.waitFor(() => assert.equal(rig.edge.connections, 0), WAIT);
+          return (answer as IConnackPacket).sessionPresent;
+        };
+        for (const session of Object.keys(expected)) assert.equal(await ask(session), false);
+        const present: Record<string, boolean> = {};
+        // Those that are there first: who is not takes another's place.
+        for (const session of Object.keys(expected).sort((a) => (expected[a as keyof typeof expected] ? -1 : 1)))
+          present[session] = await ask(session);
+        assert.deepEqual(present, expected);
+      });
   }
 }
