@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Middleware, ServiceSchema } from "moleculer";
 import type { Config } from "./config.ts";
+import { localIssuer } from "./issuer.ts";
 import type { MongoSettings } from "./mongo/shared-client.ts";
 
 const DAY_SECONDS = 86_400;
@@ -68,6 +69,7 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
     audit: documents,
     users: {
       ...documents,
+      issuer: config.ISSUER ?? localIssuer(config.HTTP_PORT),
       invitationSeconds: config.INVITATION_DAYS * DAY_SECONDS,
       resetSeconds: config.PASSWORD_RESET_SECONDS,
       attempts: {

@@ -64,6 +64,18 @@ export const OAUTH_ENDPOINTS = {
   interaction: { summary: "Page of login or consent", routes: ["GET /oauth/interaction/:uid"] },
   login: { summary: "Login", routes: ["POST /oauth/interaction/:uid/login"] },
   consent: { summary: "Consent given", routes: ["POST /oauth/interaction/:uid/confirm"] },
+  invitation: {
+    summary: "Page on which an invitation is accepted",
+    routes: ["GET /oauth/invitation", "POST /oauth/invitation"],
+  },
+  passwordReset: {
+    summary: "Page on which a password is set anew",
+    routes: ["GET /oauth/password-reset", "POST /oauth/password-reset"],
+  },
+  forgotten: {
+    summary: "Page on which a link is asked for by which a password is set anew",
+    routes: ["GET /oauth/forgotten", "POST /oauth/forgotten"],
+  },
   abort: { summary: "Login or consent declined", routes: ["POST /oauth/interaction/:uid/abort"] },
 } as const satisfies Record<string, Endpoint>;
 

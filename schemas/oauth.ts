@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type ActionContract, defineContract } from "../lib/contract.ts";
-import { Instant, TenantId } from "./common.ts";
+import { Instant } from "./common.ts";
 import { type EndpointName, endpoints } from "./oauth-endpoints.ts";
 
 /** Bytes of a request to the authorization server. */
@@ -152,6 +152,7 @@ export const oauth = defineContract({
       scope: "clients:write",
       rest: "POST /clients",
       status: 201,
+      audited: true,
     },
     listClients: {
       summary: "List clients, the newest first",
@@ -174,6 +175,7 @@ export const oauth = defineContract({
       scope: "clients:write",
       rest: "POST /clients/:clientId/secret",
       status: 201,
+      audited: true,
     },
     deleteClient: {
       summary: "Delete a client; its tokens end",
@@ -182,6 +184,7 @@ export const oauth = defineContract({
       scope: "clients:write",
       rest: "DELETE /clients/:clientId",
       status: 204,
+      audited: true,
     },
 
     createInitialAccessToken: {
@@ -195,6 +198,7 @@ export const oauth = defineContract({
       scope: "clients:write",
       rest: "POST /initial-access-tokens",
       status: 201,
+      audited: true,
     },
 
     putTrustedIssuer: {
@@ -203,6 +207,7 @@ export const oauth = defineContract({
       result: TrustedIssuer,
       scope: "clients:write",
       rest: "POST /trusted-issuers",
+      audited: true,
     },
     listTrustedIssuers: {
       summary: "List trusted issuers",
@@ -218,6 +223,7 @@ export const oauth = defineContract({
       scope: "clients:write",
       rest: "DELETE /trusted-issuers",
       status: 204,
+      audited: true,
     },
 
     rotateKeys: {
@@ -230,20 +236,7 @@ export const oauth = defineContract({
       scope: "keys:write",
       rest: "POST /signing-keys:rotate",
       status: 202,
-    },
-
-    createUser: {
-      summary: "Create a user",
-      params: z.strictObject({
-        name: Name,
-        password: z.string().min(12).max(1024),
-        displayName: Name.optional(),
-        email: z.email().max(254).optional(),
-      }),
-      result: z.object({ sub: z.string().max(64), name: Name, tenant: TenantId }),
-      scope: "users:write",
-      rest: "POST /users",
-      status: 201,
+      audited: true,
     },
 
     /** For those who verify access tokens. Not on REST. */

@@ -7,6 +7,7 @@ import { atomicReplayDetection } from "./extensions/atomic-replay.ts";
 import { announceInterval } from "./extensions/device-interval.ts";
 import { hashedSecrets } from "./extensions/hashed-secrets.ts";
 import { jwtAccessTokens } from "./extensions/jwt-access-tokens.ts";
+import { tellUnavailable } from "./extensions/unavailable.ts";
 import { DEVICE_CODE, slowDown } from "./grants/device-code.ts";
 import { installJwtBearer } from "./grants/jwt-bearer.ts";
 import { oneAtATime } from "./grants/one-at-a-time.ts";
@@ -19,6 +20,7 @@ import { InitialAccess } from "./registration-policy.ts";
 import type { Clients } from "./storage/clients.ts";
 import { RecordAdapter } from "./storage/record-adapter.ts";
 import type { Stores } from "./storage/stores.ts";
+import { tenantOfClient } from "./tenant.ts";
 import { createProvider } from "./wrap-grants.ts";
 
 export interface AuthorizationServerOptions {
@@ -45,6 +47,9 @@ export interface AuthorizationServer {
   inject(request: InjectRequest): Promise<InjectResponse>;
 }
 
+/** Routes on which a user may be asked to sign in. */
+const INTERACTIVE = /^(authorization|resume|device_resume|code_verification|end_session)/;
+
 /** oidc-provider with what it leaves out. */
 export function createAuthorizationServer(options: AuthorizationServerOptions): AuthorizationServer {
   const { issuer, keys, masterKey, scopes, limits, requireNonce, stores, clients, accounts, failed } = options;
@@ -65,11 +70,13 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
       cookieKeys: [deriveKey(masterKey, "cookies").toString("base64url")],
       nonceSecret: deriveKey(masterKey, "dpop-nonces"),
       actorOf: (token) => actors.get(token),
-      async findAccount(_ctx, sub) {
+      async findAccount({ oidc: { client, route } }, sub) {
         const account = await accounts.find(sub);
         if (!account) return undefined;
-        const { tenant, ...claims } = account;
-        return { accountId: sub, tenant, name: account.name, claims: async () => ({ ...claims }) };
+        const { tenants, ...claims } = account;
+        // Who is no member any more is given nothing; in a browser, who it is may be changed.
+        if (client && !INTERACTIVE.test(route) && !tenants.includes(tenantOfClient(client))) return undefined;
+        return { accountId: sub, tenants, claims: async () => ({ ...claims }) };
       },
     }),
     {
@@ -84,7 +91,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   );
   // X-Forwarded-… are set by the endpoints' actions, never by a caller.
   provider.proxy = true;
-  provider.on("server_error", (_ctx, error) => failed(error));
+  tellUnavailable(provider, failed);
 
   const tokens = new AccessTokens({ issuer, audience, keys, revocations, seconds: limits.accessTokenSeconds });
   installJwtBearer(provider, { issuers: stores.trustedIssuers, accounts });

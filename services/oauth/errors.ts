@@ -27,10 +27,3 @@ export class TrustedIssuerNotFoundError extends Errors.MoleculerClientError {
     super(`Issuer '${issuer}' is not trusted.`, 404, "TRUSTED_ISSUER_NOT_FOUND", { issuer });
   }
 }
-
-/** 409: the tenant has a user of this name. */
-export class UserExistsError extends Errors.MoleculerClientError {
-  constructor(name: string) {
-    super(`User '${name}' exists already.`, 409, "USER_EXISTS", { name });
-  }
-}

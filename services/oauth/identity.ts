@@ -2,7 +2,7 @@ import type { Connection } from "mongoose";
 import { localIssuer } from "../../lib/issuer.ts";
 import type { ClientMetadata, EndpointAnswer, EndpointRequest, OAuthClient, Revocation } from "../../schemas/oauth.ts";
 import type { EndpointName } from "../../schemas/oauth-endpoints.ts";
-import { StoredAccounts } from "./accounts/stored-accounts.ts";
+import type { Accounts } from "./accounts/accounts.ts";
 import { type AuthorizationServer, createAuthorizationServer } from "./authorization-server.ts";
 import { checkedMetadata, newClient, shownClient } from "./client-metadata.ts";
 import { withHeldSecret } from "./client-update.ts";
@@ -18,6 +18,7 @@ import { openStores, type Stores } from "./storage/stores.ts";
 
 export interface IdentityOptions {
   documents: Connection;
+  accounts: Accounts;
   /** 32 bytes that all nodes share. */
   masterKey: Buffer;
   /** Where it is configured; else as the gateway tells it. */
@@ -46,7 +47,6 @@ const KEPT_LONGER_MS = 60_000;
 export class Identity {
   readonly stores: Stores;
   readonly clients: Clients;
-  readonly accounts: StoredAccounts;
   readonly #options: IdentityOptions;
   readonly #keySets: KeySets;
   #keys: KeySet;
@@ -71,7 +71,6 @@ export class Identity {
     this.stores = stores;
     this.#keySets = keySets;
     this.#keys = keys;
-    this.accounts = new StoredAccounts(stores.accounts);
     this.clients = new Clients(stores.clients, deriveKey(options.masterKey, "client-secrets"), async (clientId) => {
       await stores.records.deleteMany({ clientId });
       await stores.revocations.add("client", clientId, options.limits.accessTokenSeconds);
@@ -82,8 +81,8 @@ export class Identity {
   server(issuer?: string): AuthorizationServer {
     const wanted = this.#options.issuer ?? issuer ?? this.#server?.issuer ?? localIssuer(3000);
     if (this.#server?.issuer === wanted) return this.#server;
-    const { masterKey, scopes, limits, requireNonce, failed } = this.#options;
-    const { stores, clients, accounts } = this;
+    const { masterKey, scopes, limits, requireNonce, accounts, failed } = this.#options;
+    const { stores, clients } = this;
     this.#server = createAuthorizationServer({
       ...{ issuer: wanted, keys: this.#keys, masterKey, scopes, limits, requireNonce },
       ...{ stores, clients, accounts, failed },
@@ -93,7 +92,7 @@ export class Identity {
 
   async answer(name: EndpointName, request: EndpointRequest): Promise<EndpointAnswer> {
     const server = this.server(request.issuer);
-    if (isPage(name)) return new Interactions(server.provider, this.accounts)[name](request);
+    if (isPage(name)) return new Interactions(server.provider, this.#options.accounts)[name](request);
     return answer(server, name, name === "client" ? await withHeldSecret(request, this.clients) : request);
   }
 

@@ -2,16 +2,25 @@ import { interactionPolicy as library } from "oidc-provider";
 import type { Account } from "./accounts/accounts.ts";
 import { tenantOfClient } from "./tenant.ts";
 
-/** When a user is asked to sign in or to consent: as the library has it, and a user of another tenant signs in anew. */
+/**
+ * When a user is asked to sign in or to consent: as the library has it, and whoever the browser is signed in as signs in
+ * anew where that user is gone, or is no member of the client's tenant.
+ */
 export function interactionPolicy(): library.DefaultPolicy {
   const policy = library.base();
   policy.get("login")?.checks.add(
-    new library.Check("other_tenant", "the user belongs to another tenant", ({ oidc }) => {
-      const account = oidc.account as (Account & object) | undefined;
-      return account !== undefined && oidc.client !== undefined && account.tenant !== tenantOfClient(oidc.client)
-        ? library.Check.REQUEST_PROMPT
-        : library.Check.NO_NEED_TO_PROMPT;
-    }),
+    new library.Check(
+      "no_member",
+      "the user is no member of the tenant",
+      "login_required",
+      ({ oidc: { session, account, client } }) => {
+        if (!session?.accountId || !client) return library.Check.NO_NEED_TO_PROMPT;
+        const { tenants = [] } = (account ?? {}) as Partial<Account>;
+        return tenants.includes(tenantOfClient(client))
+          ? library.Check.NO_NEED_TO_PROMPT
+          : library.Check.REQUEST_PROMPT;
+      },
+    ),
   );
   return policy;
 }

@@ -1,7 +1,7 @@
 import { type IncomingMessage, ServerResponse } from "node:http";
 import { errors, type InteractionResults, type Provider } from "oidc-provider";
 import type { EndpointAnswer, EndpointRequest } from "../../schemas/oauth.ts";
-import type { Accounts } from "./accounts/accounts.ts";
+import { type Accounts, TooManyAttempts } from "./accounts/accounts.ts";
 import { request } from "./inject.ts";
 import { consentPage } from "./pages/consent-page.ts";
 import { loginPage } from "./pages/login-page.ts";
@@ -17,8 +17,6 @@ interface Missing {
   missingOIDCClaims?: string[];
   missingResourceScopes?: Record<string, string[]>;
 }
-
-const PASSWORD_MAX = 1024;
 
 /** The pages between an authorization request and its answer: login and consent. */
 export class Interactions {
@@ -38,7 +36,7 @@ export class Interactions {
       const clientName = client.clientName ?? client.clientId;
       if (prompt.name === "login") return page(loginPage({ path, clientName }), 200, params["redirect_uri"]);
       const account = session && (await this.#accounts.find(session.accountId));
-      const accountName = account?.name ?? session?.accountId ?? "";
+      const accountName = account?.name ?? account?.email ?? "";
       const scopes = askedScopes(details);
       return page(consentPage({ path, clientName, accountName, scopes }), 200, params["redirect_uri"]);
     });
@@ -48,14 +46,22 @@ export class Interactions {
     return this.#within(endpoint, async (details, exchange) => {
       if (details.prompt.name !== "login") throw new errors.InvalidRequest("nobody is asked to sign in");
       const form = new URLSearchParams(endpoint.body);
-      const [name, password] = [form.get("name") ?? "", (form.get("password") ?? "").slice(0, PASSWORD_MAX)];
+      const [email, password] = [form.get("email") ?? "", form.get("password") ?? ""];
       const client = await this.#client(details);
-      const account = await this.#accounts.authenticate(name, password, tenantOfClient(client));
-      if (!account) {
+      const refused = (status: number, message: string) => {
         const [path, clientName] = [pathOf(details), client.clientName ?? client.clientId];
-        const refused = { path, clientName, name, message: "Name or password is wrong." };
-        return page(loginPage(refused), 401, details.params["redirect_uri"]);
+        return page(loginPage({ path, clientName, email, message }), status, details.params["redirect_uri"]);
+      };
+      const account = await this.#accounts.authenticate(email, password, endpoint.ip).catch((error: unknown) => {
+        if (error instanceof TooManyAttempts) return error;
+        throw error;
+      });
+      if (account instanceof TooManyAttempts) {
+        const answer = refused(429, "Too many attempts. Try again later.");
+        return { ...answer, headers: { ...answer.headers, "retry-after": String(account.seconds) } };
       }
+      if (!account) return refused(401, "E-mail address or password is wrong.");
+      if (!account.tenants.includes(tenantOfClient(client))) return refused(403, "You are not a member here.");
       return this.#go(exchange, { login: { accountId: account.sub, amr: ["pwd"] } });
     });
   }

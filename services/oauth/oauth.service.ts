@@ -2,6 +2,7 @@ import { defineService, type TypedBroker } from "../../lib/service.ts";
 import { documentStore } from "../../mixins/document-store.mixin.ts";
 import { contracts } from "../../schemas/index.ts";
 import { oauth } from "../../schemas/oauth.ts";
+import { UsersAccounts } from "./accounts/users-accounts.ts";
 import { administrationActions } from "./actions/administration.ts";
 import { clientActions } from "./actions/clients.ts";
 import { endpointActions } from "./actions/endpoints.ts";
@@ -60,6 +61,7 @@ export default defineService(oauth, {
       return {
         ...{ issuer, limits, requireNonce, keySignsSeconds, keyPublishedAheadSeconds, scopes: SCOPES },
         documents: this.documents,
+        accounts: new UsersAccounts(this.broker),
         masterKey: this.masterKey as Buffer,
         revoked: (revocation) => void this.broker.broadcast("oauth.revoked", revocation),
         failed: (error) => this.logger.error("The authorization server failed.", { error }),

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { decodeJwt } from "jose";
 import * as oauth from "oauth4webapi";
 import {
@@ -16,7 +17,7 @@ import {
 } from "../support/oauth.ts";
 import { type Platform, startPlatform } from "../support/platform.ts";
 
-const ALICE = { name: "alice", password: "correct horse battery" };
+const ALICE = { email: "alice@example.org", password: "correct horse battery" };
 const REDIRECT = "https://client.example/cb";
 
 let platform: Platform;
@@ -32,9 +33,9 @@ const scope = "openid email profile offline_access devices:read";
 before(async () => {
   platform = await startPlatform({ env: { DEVICE_POLL_SECONDS: "2" } });
   issuer = issuerOf(platform);
-  admin = administrator(platform.http);
+  admin = administrator(platform);
   as = await discover(issuer);
-  ({ sub } = await admin.user(ALICE.name, ALICE.password));
+  ({ sub } = await admin.user(ALICE));
   web = await admin.client({ ...flows, scope, client_name: "Web & <b>Co</b>" });
   spa = await admin.client({ ...flows, scope, token_endpoint_auth_method: "none" });
 });
@@ -150,12 +151,12 @@ describe("authorization code with PKCE", () => {
     const page = new URL(String(opened.headers.get("location")), issuer).href;
     await browser.open(page);
     const answers = [
-      await browser.submit(`${page}/login`, { name: "alice", password: "wrong" }),
-      await browser.submit(`${page}/login`, { name: "nobody", password: "wrong" }),
+      await browser.submit(`${page}/login`, { email: ALICE.email, password: "wrong" }),
+      await browser.submit(`${page}/login`, { email: "nobody@example.org", password: "wrong" }),
     ];
     for (const answer of answers) {
       assert.equal(answer.status, 401);
-      assert.match(await answer.text(), /role="alert">Name or password is wrong\./);
+      assert.match(await answer.text(), /role="alert">E-mail address or password is wrong\./);
     }
   });
 
@@ -172,7 +173,7 @@ describe("authorization code with PKCE", () => {
     const text = await answer.text();
     assert.match(text, /Web &#38; &#60;b&#62;Co/);
     assert.doesNotMatch(text, /<script|<b>/);
-    assert.match(text, /<html lang="en">.*<label for="name">.*<label for="password">/s);
+    assert.match(text, /<html lang="en">.*<label for="email">.*<label for="password">/s);
   });
 
   test("a form of another site is refused, and a page is its own browser's", async () => {
@@ -216,7 +217,7 @@ describe("userinfo with the access token of the interface", () => {
     const { tokens } = await signIn(web, { scope });
     const answer = await oauth.userInfoRequest(as, web, tokens.access_token, insecure);
     const claims = await oauth.processUserInfoResponse(as, web, sub, answer);
-    assert.deepEqual(claims, { sub, name: "alice", email: "alice@example.org", email_verified: false });
+    assert.deepEqual(claims, { sub, name: "alice", email: "alice@example.org", email_verified: true });
 
     const dpop = oauth.DPoP(spa, await oauth.generateKeyPair("ES256"));
     const bound = (await signIn(spa, { dpop })).tokens.access_token;
@@ -397,4 +398,60 @@ test("after a logout the browser is asked to sign in again", async () => {
   const done = await browser.submit(`${issuer}/oauth/session/end/confirm`, { xsrf, logout: "yes" });
   assert.match(String(done.headers.get("location")), /\/oauth\/session\/end\/success/);
   assert.equal((await silent()).get("error"), "login_required");
+});
+
+describe("accounts", () => {
+  const page = (name: string) => `${issuer}/oauth/${name}`;
+  const send = (name: string, fields: Record<string, string>) =>
+    fetch(page(name), { method: "POST", body: new URLSearchParams(fields) });
+
+  test("a forgotten password is set anew by a link that is good once, and of unknown addresses nothing is told", async () => {
+    const dave = { email: "dave@example.org", password: "correct horse battery" };
+    await admin.user(dave);
+    const asked = await Promise.all(
+      [dave.email, "nobody@example.org"].map(async (email) => (await send("forgotten", { email })).text()),
+    );
+    assert.equal(asked[0], asked[1]);
+    const mail = () =>
+      platform
+        .output()
+        .split("\n")
+        .filter((line) => line.includes("password-reset?token="));
+    for (const end = Date.now() + 20_000; mail().length === 0 && Date.now() < end; ) await sleep(50);
+    const token = String(/token=([\w-]{43})/.exec(mail().join())?.[1]);
+    assert.match(await (await fetch(`${page("password-reset")}?token=${token}`)).text(), /<label for="password">/);
+    const short = await send("password-reset", { token, password: "short" });
+    assert.equal(short.status, 422);
+    assert.match(await short.text(), /role="alert">password must have at least 12 characters/);
+    const renewed = "another horse battery";
+    assert.equal((await send("password-reset", { token, password: renewed })).status, 200);
+    assert.equal((await send("password-reset", { token, password: renewed })).status, 410);
+    await signIn(web, { browser: new Browser({ ...dave, password: renewed }) });
+  });
+
+  test("who guesses too often is told when to come again", async () => {
+    const browser = new Browser(ALICE);
+    const opened = await browser.open(await requestOf());
+    const login = new URL(String(opened.headers.get("location")), issuer).href;
+    let answer: Response | undefined;
+    for (let n = 0; n < 11; n++)
+      answer = await browser.submit(`${login}/login`, { email: "eve@example.org", password: "x" });
+    assert.equal(answer?.status, 429);
+    assert.match(String(answer?.headers.get("retry-after")), /^[1-9]\d*$/);
+  });
+
+  test("who is taken out of the tenant is given nothing more", async () => {
+    const frank = { email: "frank@example.org", password: "correct horse battery" };
+    const { sub: userId } = await admin.user(frank);
+    const browser = new Browser(frank);
+    const { tokens } = await signIn(web, { browser });
+    await admin.request("DELETE", `/v1/users/${userId}`);
+    assert.equal((await refresh(tokens.refresh_token, web)).error, "invalid_grant");
+    assert.equal((await oauth.userInfoRequest(as, web, tokens.access_token, insecure)).status, 401);
+    const opened = await browser.open(await requestOf({ prompt: "none" }));
+    assert.equal(new URL(String(opened.headers.get("location"))).searchParams.get("error"), "login_required");
+    const asked = await browser.open(await requestOf());
+    const login = await browser.open(new URL(String(asked.headers.get("location")), issuer).href);
+    assert.match(await login.text(), /<h1>Sign in<\/h1>/);
+  });
 });

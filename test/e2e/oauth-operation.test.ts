@@ -16,7 +16,7 @@ import {
 } from "../support/oauth.ts";
 import { type Platform, startPlatform } from "../support/platform.ts";
 
-const BOB = { name: "bob", password: "correct horse battery" };
+const BOB = { email: "bob@example.org", password: "correct horse battery" };
 const REDIRECT = "https://client.example/cb";
 const scope = "openid offline_access devices:read";
 const env = { SIGNING_KEY_PUBLISHED_SECONDS: "2", DPOP_NONCE_REQUIRED: "1" };
@@ -31,8 +31,8 @@ before(async () => {
   platform = await startPlatform({ env });
   issuer = issuerOf(platform);
   as = await discover(issuer);
-  const admin = administrator(platform.http);
-  await admin.user(BOB.name, BOB.password);
+  const admin = administrator(platform);
+  await admin.user(BOB);
   machine = await admin.client({ grant_types: ["client_credentials"], scope: "devices:read" });
   web = await admin.client({
     ...{ grant_types: ["authorization_code", "refresh_token"], redirect_uris: [REDIRECT] },
@@ -109,7 +109,7 @@ test("while keys rotate and the platform restarts no good token is refused and n
       await sleep(50);
     }
   })();
-  await administrator(platform.http).request("POST", "/v1/signing-keys:rotate");
+  await administrator(platform).request("POST", "/v1/signing-keys:rotate");
   const deadline = Date.now() + 60_000;
   while (decodeProtectedHeader(good.at(-1) ?? revoked).kid !== "es256-2" && Date.now() < deadline) await sleep(100);
   running = false;
@@ -133,8 +133,8 @@ test("a refresh whose process is killed once the token was used up is answered w
   let one = await startPlatform({ env, nodeOptions: [`--import=${preload}`] });
   t.after(() => one.stop());
   const server = await discover(issuerOf(one));
-  const admin = administrator(one.http);
-  await admin.user(BOB.name, BOB.password);
+  const admin = administrator(one);
+  await admin.user(BOB);
   const app = await admin.client({
     grant_types: ["authorization_code", "refresh_token"],
     redirect_uris: [REDIRECT],

@@ -24,7 +24,7 @@ let basic: RegisteredClient;
 before(async () => {
   platform = await startPlatform();
   issuer = issuerOf(platform);
-  admin = administrator(platform.http);
+  admin = administrator(platform);
   as = await discover(issuer);
   basic = await machine();
 });

@@ -5,7 +5,7 @@ import * as oauth from "oauth4webapi";
 import { administrator, Browser, discover, insecure, issuerOf, json, login } from "../support/oauth.ts";
 import { startPlatform } from "../support/platform.ts";
 
-const CAROL = { name: "carol", password: "correct horse battery" };
+const CAROL = { email: "carol@example.org", password: "correct horse battery" };
 const REDIRECT = "https://client.example/cb";
 const HONEST = 50;
 const DOUBLES = 20;
@@ -34,8 +34,8 @@ test(`of ${HONEST * DOUBLES} double refreshes none logs its honest client out, a
   const platform = await startPlatform({ env });
   t.after(() => platform.stop());
   const as = await discover(issuerOf(platform));
-  const admin = administrator(platform.http);
-  await admin.user(CAROL.name, CAROL.password);
+  const admin = administrator(platform);
+  await admin.user(CAROL);
   const web = await admin.client({
     ...{ grant_types: ["authorization_code", "refresh_token"], redirect_uris: [REDIRECT] },
     scope: "openid email offline_access devices:read",

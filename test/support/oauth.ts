@@ -1,4 +1,5 @@
 import type { webcrypto } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { exportJWK, SignJWT } from "jose";
 import * as oauth from "oauth4webapi";
 import { restClient } from "./rest.ts";
@@ -18,15 +19,38 @@ export interface RegisteredClient extends oauth.Client {
   client_secret?: string;
 }
 
+/** Without a mail server the platform prints what it would have sent. */
+export async function printedToken(output: () => string, email: string): Promise<string> {
+  for (const deadline = Date.now() + 30_000; Date.now() < deadline; await sleep(50)) {
+    const line = output()
+      .split("\n")
+      .findLast((one) => one.includes("would have been sent") && one.includes(email));
+    const [, token] = /token=([\w-]{43})/.exec(line ?? "") ?? [];
+    if (token !== undefined) return token;
+  }
+  throw new Error(`no mail to ${email} was printed`);
+}
+
 /** Registers clients, users and issuers as an administrator does. */
-export function administrator(http: string) {
+export function administrator({ http, output }: { http: string; output(): string }) {
   const { request } = restClient(http);
   return {
     request,
     client: async (metadata: object): Promise<RegisteredClient> =>
       (await request("POST", "/v1/clients", metadata)) as RegisteredClient,
-    user: async (name: string, password: string) =>
-      (await request("POST", "/v1/users", { name, password, email: `${name}@example.org` })) as { sub: string },
+    /** By invitation: the mail is printed, the link followed and its form sent. */
+    async user({ email, password }: { email: string; password: string }): Promise<{ sub: string }> {
+      await request("POST", "/v1/invitations", { email, roles: ["viewer"] });
+      const token = await printedToken(output, email);
+      const page = `${issuerOf({ http })}/oauth/invitation`;
+      const shown = await fetch(`${page}?token=${token}`);
+      if (!(await shown.text()).includes(`value="${token}"`)) throw new Error("the page has no form");
+      const body = new URLSearchParams({ token, password, name: email.replace(/@.*/, "") });
+      const accepted = await fetch(page, { method: "POST", body });
+      if (!accepted.ok) throw new Error(`${accepted.status} ${await accepted.text()}`);
+      const { items } = (await request("GET", "/v1/users")) as { items: { id: string; email: string }[] };
+      return { sub: String(items.find((user) => user.email === email)?.id) };
+    },
     initialAccessToken: async (scope?: string): Promise<string> => {
       const body = scope === undefined ? {} : { scope };
       const made = await request("POST", "/v1/initial-access-tokens", body);
@@ -43,9 +67,9 @@ export const FORM = { "content-type": "application/x-www-form-urlencoded" };
 /** A browser without scripts: cookies, redirects and forms. */
 export class Browser {
   readonly #cookies = new Map<string, string>();
-  readonly #user: { name: string; password: string };
+  readonly #user: { email: string; password: string };
 
-  constructor(user: { name: string; password: string }) {
+  constructor(user: { email: string; password: string }) {
     this.#user = user;
   }
 

@@ -1,6 +1,5 @@
 import type { Connection, Model } from "mongoose";
 import type { Revocation } from "../../../schemas/oauth.ts";
-import { type AccountDocument, accountModel } from "../accounts/account.model.ts";
 import { type KeyGenerationDocument, keyGenerationModel } from "../keys/key-generation.model.ts";
 import { type ClientDocument, clientModel } from "./client.model.ts";
 import { type RecordDocument, recordModel } from "./record.model.ts";
@@ -16,7 +15,6 @@ export interface Stores {
   records: Model<RecordDocument>;
   clients: Model<ClientDocument>;
   keys: Model<KeyGenerationDocument>;
-  accounts: Model<AccountDocument>;
   state: SharedState;
   revocations: Revocations;
   trustedIssuers: TrustedIssuers;
@@ -27,15 +25,12 @@ export async function openStores(connection: Connection, tell: (revocation: Revo
   const records = recordModel(connection);
   const clients = clientModel(connection);
   const keys = keyGenerationModel(connection);
-  const accounts = accountModel(connection);
   const state = sharedStateModel(connection);
   const revocations = revocationModel(connection);
   const trustedIssuers = trustedIssuerModel(connection);
-  await Promise.all(
-    [records, clients, keys, accounts, state, revocations, trustedIssuers].map((model) => model.init()),
-  );
+  await Promise.all([records, clients, keys, state, revocations, trustedIssuers].map((model) => model.init()));
   return {
-    ...{ records, clients, keys, accounts },
+    ...{ records, clients, keys },
     state: new SharedState(state),
     revocations: new Revocations(revocations, tell),
     trustedIssuers: new TrustedIssuers(trustedIssuers),

@@ -4,7 +4,6 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { hashPassword, isPassword } from "../../../services/oauth/accounts/password-hash.ts";
 import { isSecret, makeSecret, presentedSecret, storedSecret } from "../../../services/oauth/client-secret.ts";
 import { readMasterKey } from "../../../services/oauth/keys/master-key.ts";
 import { seal, unseal } from "../../../services/oauth/keys/seal.ts";
@@ -37,15 +36,6 @@ test("what stands for a secret is not the secret, and is kept as it is", () => {
   const held = presentedSecret("c", stored, key);
   assert.equal(isSecret(held, held), false);
   assert.deepEqual(storedSecret("c", "client_secret_post", held, key), stored);
-});
-
-test("a password is kept by argon2id with a salt of its own", async () => {
-  const [one, two] = [await hashPassword("correct horse"), await hashPassword("correct horse")];
-  assert.match(one, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$/);
-  assert.notEqual(one, two);
-  assert.equal(await isPassword("correct horse", one), true);
-  assert.equal(await isPassword("correct horsE", one), false);
-  assert.equal(await isPassword("correct horse", undefined), false);
 });
 
 test("the key file is made once, for its owner only; what is no key is told with its name", (t) => {
