@@ -17,6 +17,7 @@ import { type InjectRequest, type InjectResponse, injector } from "./inject.ts";
 import { deriveKey } from "./keys/seal.ts";
 import type { KeySet } from "./keys/signing-keys.ts";
 import { InitialAccess } from "./registration-policy.ts";
+import { rememberedConsent } from "./remembered-consent.ts";
 import type { Clients } from "./storage/clients.ts";
 import { RecordAdapter } from "./storage/record-adapter.ts";
 import type { Stores } from "./storage/stores.ts";
@@ -69,6 +70,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
       ...{ issuer, audience, scopes, limits, keys, requireNonce, adapter, initialAccess },
       cookieKeys: [deriveKey(masterKey, "cookies").toString("base64url")],
       nonceSecret: deriveKey(masterKey, "dpop-nonces"),
+      loadExistingGrant: rememberedConsent(stores.records),
       actorOf: (token) => actors.get(token),
       async findAccount({ oidc: { client, route } }, sub) {
         const account = await accounts.find(sub);

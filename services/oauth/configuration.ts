@@ -36,6 +36,7 @@ export interface ConfigurationOptions {
   adapter: AdapterFactory;
   findAccount: FindAccount;
   initialAccess: InitialAccess;
+  loadExistingGrant: NonNullable<Configuration["loadExistingGrant"]>;
   /** `act` of a token that is being issued. */
   actorOf: (token: object) => Actor | undefined;
 }
@@ -98,6 +99,7 @@ export function configuration(options: ConfigurationOptions): Configuration {
     // RFC 9700 section 2.2.2: rotated, or bound to a key. One that is bound stays: nothing is lost on a bad link.
     rotateRefreshToken: (ctx) => !ctx.oidc.entities.RefreshToken?.isSenderConstrained(),
     expiresWithSession: async () => false,
+    loadExistingGrant: options.loadExistingGrant,
     extraTokenClaims: async (_ctx, token) => {
       const act = actorOf(token);
       return {

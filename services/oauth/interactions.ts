@@ -79,7 +79,7 @@ export class Interactions {
       for (const [resource, scopes] of Object.entries(missingResourceScopes ?? {}))
         grant.addResourceScope(resource, scopes.join(" "));
       const saved = await grant.save();
-      return this.#go(exchange, { consent: known ? {} : { grantId: saved } }, true);
+      return this.#go(exchange, { consent: { grantId: saved } }, true);
     });
   }
 

@@ -188,6 +188,33 @@ describe("authorization code with PKCE", () => {
   });
 });
 
+test("what was allowed is not asked again, in another browser neither; more than that is; each login ends by itself", async () => {
+  const client = await admin.client({ ...flows, scope, client_name: "Remembered" });
+  const asked: string[] = [];
+  class Noting extends Browser {
+    override async open(url: string, init?: RequestInit) {
+      const response = await super.open(url, init);
+      if (/\/interaction\/[^/]+$/.test(url)) asked.push(/<h1>([^<]*)/.exec(await response.clone().text())?.[1] ?? "");
+      return response;
+    }
+  }
+  const enter = (wanted: string, prompt = "login") =>
+    login({
+      ...{ as, client, auth: authOf(client), redirect: REDIRECT, browser: new Noting(ALICE), scope: wanted },
+      prompt,
+    });
+  const first = await enter("openid offline_access devices:read", "login consent");
+  const second = await enter("openid devices:read");
+  await enter("openid devices:read email");
+  const allow = "Allow Remembered?";
+  assert.deepEqual(asked, ["Sign in", allow, "Sign in", "Sign in", allow]);
+  assert.notEqual(decodeJwt(first.tokens.access_token)["gid"], decodeJwt(second.tokens.access_token)["gid"]);
+  await oauth.revocationRequest(as, client, authOf(client), String(first.tokens.refresh_token), insecure);
+  assert.equal((await refresh(first.tokens.refresh_token, client)).error, "invalid_grant");
+  assert.equal(await isActive(first.tokens.access_token), false);
+  assert.equal(await isActive(second.tokens.access_token), true);
+});
+
 describe("PAR and DPoP", () => {
   test("a public client's refresh token is bound: it stays, and is of no use without the key or with another", async () => {
     const dpop = oauth.DPoP(spa, await oauth.generateKeyPair("ES256"));
