@@ -9,7 +9,7 @@ RUN npm ci --omit=dev --omit=optional --no-fund --no-audit
 FROM node:24-slim
 ENV NODE_ENV=production
 ENV DATA_DIR=/data
-RUN mkdir -p /data && chown node:node /data
+RUN mkdir -p /data /accounts && chown node:node /data /accounts
 WORKDIR /app
 COPY package.json moleculer.config.ts ./
 COPY --from=modules /app/node_modules node_modules

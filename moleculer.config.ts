@@ -57,7 +57,7 @@ export default {
     consoleSocket(config.DATA_DIR, nodeIdOf(config)),
   ].map((one) => exitingOnFailure(one as Middleware)),
   started(broker) {
-    if (config.INSECURE_LISTEN)
+    if (config.INSECURE_LISTEN && config.AUTH === "off")
       broker.logger.warn("INSECURE_LISTEN: REST asks for no credential and may be reached from other machines.", {
         host: config.HOST,
       });

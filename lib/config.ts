@@ -1,17 +1,14 @@
 import { z } from "zod";
+import { CAPABILITIES } from "../schemas/edge-capabilities.ts";
 import { type KafkaBrokers, kafkaBrokers } from "./channels/kafka/kafka-brokers.ts";
 import { NODE_ID, parseTransporter } from "./cluster/transporter-url.ts";
 import { nearest } from "./edit-distance.ts";
 import { textOf } from "./log/redaction.ts";
 
 /** Decimal digits only: coercion would take " " for 0 and "0x50" for 80. */
-const count = (fallback: number, min: number, max: number) =>
-  z
-    .string()
-    .regex(/^\d+$/, "must be a whole number")
-    .transform(Number)
-    .pipe(z.number().min(min).max(max))
-    .default(fallback);
+const whole = (min: number, max: number) =>
+  z.string().regex(/^\d+$/, "must be a whole number").transform(Number).pipe(z.number().min(min).max(max));
+const count = (fallback: number, min: number, max: number) => whole(min, max).default(fallback);
 const port = (fallback: number) => count(fallback, 0, 65_535);
 const flag = z
   .enum(["0", "1", "false", "true"])
@@ -44,7 +41,17 @@ const brokers = z
   });
 
 /** Variables that may hold a password: what is wrong with them is told without their value. */
-const SECRET = /^(KAFKA_BROKERS|OAUTH_KEY|TRANSPORTER|OTEL_EXPORTER_OTLP_HEADERS)$|_URL$/;
+const SECRET = /^(KAFKA_BROKERS|OAUTH_KEY|TRANSPORTER|OTEL_EXPORTER_OTLP_HEADERS|MQTT_AUTH_SECRET)$|_URL$/;
+
+/** Whether user and password have no `%` that stands for nothing. */
+const decodable = (url: string): boolean => {
+  try {
+    const { username, password } = new URL(url);
+    return typeof decodeURIComponent(username + password) === "string";
+  } catch {
+    return false;
+  }
+};
 
 const rabbitmqUrl = z
   .string()
@@ -57,6 +64,22 @@ const smtpUrl = z
   .regex(/^smtps?:\/\/[^/?#\s]+/, "must be smtp://… or smtps://…")
   .refine(URL.canParse, "is no URL");
 
+/** A broker with MQTT 5, or RabbitMQ with its plugin for MQTT, which is reached by AMQP. */
+const mqttUrl = z
+  .string()
+  .max(4096)
+  .regex(/^(mqtt|amqp)s?:\/\/[^/?#\s]+/, "must be mqtt(s)://… or amqp(s)://…")
+  .refine((url) => URL.canParse(url) && decodable(url), "is no URL");
+const capabilities = z
+  .string()
+  .max(4096)
+  .transform((text) =>
+    text
+      .split(",")
+      .map((name) => name.trim())
+      .filter(Boolean),
+  )
+  .pipe(z.array(z.enum(CAPABILITIES)));
 /** Kept as it was given: what it says is parsed again where it is used. */
 const transporter = z
   .string()
@@ -78,18 +101,15 @@ const names = z
       .filter(Boolean),
   );
 
-/** An origin: both well-known documents are at its root. */
+const origins = names.refine(
+  (list) => list.length > 0 && list.every((one) => URL.canParse(one) && new URL(one).origin === one),
+  "must be http(s)://host[:port],…",
+);
+/** Compared with `iss` as it is (RFC 8414 §3.3). */
 const issuer = z
   .string()
-  .max(255)
-  .refine(
-    (text) => URL.parse(text)?.origin === text,
-    "must be https://host or https://host:port, and nothing behind it",
-  )
-  .refine(
-    (text) => /^https:/.test(text) || LOOPBACK.test(URL.parse(text)?.hostname.replace(/[[\]]/g, "") ?? ""),
-    "must be https beyond loopback",
-  );
+  .max(1024)
+  .regex(/^https?:\/\/[^?#\s]*[^/?#\s]$/, "must be http(s)://… without a / at its end");
 
 const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
 
@@ -97,7 +117,7 @@ const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
 const Variables = z.object({
   /** Address that HTTP and MQTT listen on; other than loopback only with INSECURE_LISTEN. */
   HOST: z.string().min(1).max(255).default("127.0.0.1"),
-  /** Listen beyond loopback although REST asks for no credential yet. Warned of at every start. */
+  /** Listen beyond loopback although REST asks for no credential, AUTH being off. Warned of at every start. */
   INSECURE_LISTEN: flag,
   HTTP_PORT: port(3000),
   MQTT_PORT: port(1883),
@@ -108,6 +128,37 @@ const Variables = z.object({
   HTTPS_PORT: port(3443),
   MQTT_TLS_PORT: port(8883),
   MQTT_WSS_PORT: port(8084),
+  /** Whether REST asks for an access token; without it REST is for this machine only. */
+  AUTH: z.enum(["off", "required"]).default("off"),
+  /** Who issues access tokens. */
+  ISSUER: issuer.optional(),
+  /** What access tokens for this platform name as `aud`. @default ISSUER/v1 */
+  AUDIENCE: z.string().min(1).max(1024).optional(),
+  /** Keys of an issuer elsewhere; left out: the platform's own issuer is asked. */
+  JWKS_URL: z.url({ protocol: /^https?$/ }).optional(),
+  /** Origins by which callers reach REST, which DPoP proofs name. @default that of ISSUER */
+  PUBLIC_ORIGINS: origins.optional(),
+  JWKS_REFRESH_SECONDS: count(300, 1, 86_400),
+  /** Pause between two looks for a key that is not known. */
+  JWKS_COOLDOWN_SECONDS: count(10, 1, 3600),
+  /** How often the list of revoked tokens is asked for, beside the events that tell of them. */
+  REVOCATIONS_REFRESH_SECONDS: count(30, 1, 3600),
+  TOKEN_BYTES_MAX: count(8192, 512, 16_384),
+  /** Verified access tokens that are remembered, and for how long at most. */
+  TOKEN_CACHE_MAX: count(50_000, 1, 10_000_000),
+  TOKEN_CACHE_SECONDS: count(30, 0, 300),
+  /** DPoP proofs must have a nonce of the server. */
+  DPOP_NONCE_REQUIRED: flag,
+  /** How old a DPoP proof or its nonce may be, and how far ahead a caller's clock. */
+  DPOP_PROOF_SECONDS: count(60, 5, 600),
+  DPOP_SKEW_SECONDS: count(5, 0, 60),
+  DPOP_PROOF_BYTES_MAX: count(4096, 512, 16_384),
+  /** Proofs that one gateway remembers, so that each is good once; above it 429. */
+  DPOP_PROOFS_MAX: count(500_000, 100, 100_000_000),
+  /** Headers of proofs, with their public keys, that are remembered. */
+  DPOP_KEYS_MAX: count(50_000, 1, 10_000_000),
+  /** Where accepted proofs are: in each gateway's memory, or shared. @default shared with TRANSPORTER */
+  DPOP_REPLAY: z.enum(["memory", "documents"]).optional(),
   /** Folder of the embedded engines' files. */
   DATA_DIR: z.string().min(1).max(4096).default("./data"),
   /** Documents, readings and newest values in MongoDB instead of files. */
@@ -158,8 +209,6 @@ const Variables = z.object({
   /** Share of the traces begun here that are recorded; a caller's own decision is followed. */
   OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(0.01),
 
-  /** Where the platform is reached from outside: `iss` of its tokens. @default http://localhost:HTTP_PORT */
-  ISSUER: issuer.optional(),
   /** 32 bytes, base64url, that seal the keys and secrets of the authorization server; without it a file in DATA_DIR. */
   OAUTH_KEY: z
     .string()
@@ -175,8 +224,6 @@ const Variables = z.object({
   DEVICE_CODE_SECONDS: count(600, 60, 3600),
   /** Seconds between two polls of a device that waits for its user. */
   DEVICE_POLL_SECONDS: count(5, 1, 60),
-  /** DPoP proofs must have a nonce of the server. */
-  DPOP_NONCE_REQUIRED: flag,
   /** Days that a signing key signs. */
   SIGNING_KEY_DAYS: count(90, 1, 3650),
   /** Seconds that the next signing key is published before it signs. */
@@ -217,6 +264,26 @@ const Variables = z.object({
   MQTT_RETAINED_BYTES_MAX: count(67_108_864, 0, 10_737_418_240),
   /** How often the devices that were heard of are told to the registry. */
   MQTT_SEEN_SECONDS: count(30, 1, 3600),
+  /** The broker that devices connect to, in the place of the platform's own: `mqtt(s)://user:password@host`, `amqp(s)://…`. */
+  MQTT_URL: mqttUrl.optional(),
+  /** What the edge must be able to do: names of capabilities. The platform does not start where one is missing. */
+  MQTT_REQUIRE: capabilities.default([]),
+  /** The broker's password and ACL file, written by the platform; both or none. */
+  MQTT_PASSWORD_FILE: z.string().min(1).max(4096).optional(),
+  MQTT_ACL_FILE: z.string().min(1).max(4096).optional(),
+  /** Where the broker writes its pid; it is told by SIGHUP that the files are new. */
+  MQTT_PID_FILE: z.string().min(1).max(4096).optional(),
+  /** Where a broker may ask by HTTP who may connect; 0 = a free port, not set = nowhere. */
+  MQTT_AUTH_PORT: whole(0, 65_535).optional(),
+  /** @default HOST */
+  MQTT_AUTH_HOST: z.string().min(1).max(255).optional(),
+  /** First part of the paths at which it asks; not needed on loopback. */
+  MQTT_AUTH_SECRET: z
+    .string()
+    .regex(/^[\w-]{16,128}$/, "must be 16 to 128 letters, digits, _ and -")
+    .optional(),
+  /** How often these files are held against the registry, told of a change or not. */
+  MQTT_FILES_SECONDS: count(60, 1, 86_400),
 
   /** Messages that may wait for a commit of the channel; above it an edge answers "quota exceeded". */
   CHANNEL_PENDING_MAX: count(20_000, 100, 1_000_000),
@@ -257,7 +324,6 @@ const Variables = z.object({
   /** Seconds between two looks for readings that are older than they have to be kept. */
   RETENTION_CHECK_SECONDS: count(3600, 1, 86_400),
 
-  /** Lines and bytes of one batch of registrations. */
   /** Failed logins for one account from one address, for one account, and from one address, in the window. */
   LOGIN_FAILURES_MAX: count(10, 1, 1_000_000),
   LOGIN_FAILURES_PER_ACCOUNT_MAX: count(100, 1, 1_000_000),
@@ -269,6 +335,7 @@ const Variables = z.object({
   MAIL_FROM: z.string().min(3).max(320).default("Ganglion <ganglion@localhost>"),
   SMTP_TIMEOUT_SECONDS: count(10, 1, 300),
 
+  /** Lines and bytes of one batch of registrations. */
   DEVICE_BATCH_LINES_MAX: count(10_000, 1, 1_000_000),
   DEVICE_BATCH_BYTES_MAX: count(16_777_216, 1024, 268_435_456),
   DEVICE_CONFIG_BYTES_MAX: count(65_536, 2, 1_048_576),
@@ -282,9 +349,6 @@ const Variables = z.object({
 });
 
 export type Config = Readonly<z.output<typeof Variables>>;
-
-/** Variables that later engines take; naming one today is an error rather than silence. */
-const NOT_YET = ["MQTT_URL"];
 
 /**
  * Reads the environment once, at start-up.
@@ -304,24 +368,45 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       );
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue;
-    if (NOT_YET.includes(name)) problems.push(`${name}: this version has the embedded engines only`);
-    else {
-      const meant = nearest(name, [...known, ...NOT_YET]);
-      if (meant) problems.push(`${name}: unknown, did you mean ${meant}?`);
-    }
+    const meant = nearest(name, known);
+    if (meant) problems.push(`${name}: unknown, did you mean ${meant}?`);
   }
-  const { HOST: host = "127.0.0.1", INSECURE_LISTEN: insecure } = given;
-  if (!LOOPBACK.test(host) && !flag.safeParse(insecure).data)
-    problems.push(`HOST: ${host} is not loopback, and REST asks for no credential yet; INSECURE_LISTEN=1 allows it`);
+  const { HOST: host = "127.0.0.1", INSECURE_LISTEN: insecure, AUTH: auth } = given;
+  if (!LOOPBACK.test(host) && auth !== "required" && !flag.safeParse(insecure).data)
+    problems.push(
+      `HOST: ${host} is not loopback, and REST asks for no credential; AUTH=required makes it ask, INSECURE_LISTEN=1 allows it`,
+    );
   if ((given["TLS_CERT_FILE"] === undefined) !== (given["TLS_KEY_FILE"] === undefined))
     problems.push("TLS_CERT_FILE, TLS_KEY_FILE: one without the other");
   for (const name of ["SERVICES", "NODE_ID"])
     if (given[name] !== undefined && given["TRANSPORTER"] === undefined)
       problems.push(`${name}: only with TRANSPORTER; without it one process is the whole platform`);
+  problems.push(...mqttProblems(given));
   if ((given["TRANSPORTER_CERT_FILE"] === undefined) !== (given["TRANSPORTER_KEY_FILE"] === undefined))
     problems.push("TRANSPORTER_CERT_FILE, TRANSPORTER_KEY_FILE: one without the other");
   if (problems.length > 0 || !parsed.success) throw new ConfigError(problems);
   return Object.freeze(parsed.data);
+}
+
+/** What of an external MQTT broker does not go together. */
+function mqttProblems(given: NodeJS.ProcessEnv): string[] {
+  const { MQTT_URL: url, MQTT_PASSWORD_FILE: passwords, MQTT_ACL_FILE: rules, MQTT_PID_FILE: pid } = given;
+  const problems: string[] = [];
+  const files = [passwords, rules, pid].some((file) => file !== undefined);
+  if ((passwords === undefined) !== (rules === undefined))
+    problems.push("MQTT_PASSWORD_FILE, MQTT_ACL_FILE: one without the other");
+  else if (pid !== undefined && passwords === undefined) problems.push("MQTT_PID_FILE: only with MQTT_PASSWORD_FILE");
+  if (files && !/^mqtts?:/.test(url ?? ""))
+    problems.push("MQTT_PASSWORD_FILE, MQTT_ACL_FILE, MQTT_PID_FILE: only with an MQTT_URL of mqtt(s)://…");
+  else if (files && decodable(url ?? "") && !/^[^:\n\r]+$/.test(decodeURIComponent(new URL(url ?? "").username)))
+    problems.push("MQTT_URL: must name a user, without a colon in it, with MQTT_PASSWORD_FILE");
+  const { HOST = "127.0.0.1", MQTT_AUTH_PORT: port, MQTT_AUTH_HOST: host, MQTT_AUTH_SECRET: secret } = given;
+  if (port === undefined && (host !== undefined || secret !== undefined))
+    problems.push("MQTT_AUTH_HOST, MQTT_AUTH_SECRET: only with MQTT_AUTH_PORT");
+  if (port !== undefined && url === undefined) problems.push("MQTT_AUTH_PORT: only with MQTT_URL");
+  if (port !== undefined && secret === undefined && !LOOPBACK.test(host ?? HOST))
+    problems.push(`MQTT_AUTH_PORT: ${host ?? HOST} is not loopback: MQTT_AUTH_SECRET has to be set`);
+  return problems;
 }
 
 /** The environment is wrong; the message has one line per variable. */

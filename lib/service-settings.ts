@@ -1,10 +1,13 @@
 import { join } from "node:path";
 import type { Middleware, ServiceSchema } from "moleculer";
+import { nodeIdOf } from "./cluster/transporter.ts";
 import type { Config } from "./config.ts";
 import { localIssuer } from "./issuer.ts";
 import type { MongoSettings } from "./mongo/shared-client.ts";
 
 const DAY_SECONDS = 86_400;
+
+const issuerOf = ({ ISSUER, HTTP_PORT }: Config): string => ISSUER ?? localIssuer(HTTP_PORT || 3000);
 
 /** The configuration as each service sees it: no service knows a variable's name, and none reads another's value. */
 export const serviceSettings = (config: Config): Record<string, Record<string, unknown>> => {
@@ -36,6 +39,7 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
       requestsMax: config.HTTP_RATE_LIMIT,
       rateWindowSeconds: config.HTTP_RATE_WINDOW_SECONDS,
       ...(config.ISSUER !== undefined && { issuer: config.ISSUER }),
+      ...(config.AUTH === "required" ? { auth: authSettings(config) } : {}),
     },
     "device-registry": {
       ...documents,
@@ -69,7 +73,7 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
     audit: documents,
     users: {
       ...documents,
-      issuer: config.ISSUER ?? localIssuer(config.HTTP_PORT),
+      issuer: issuerOf(config),
       invitationSeconds: config.INVITATION_DAYS * DAY_SECONDS,
       resetSeconds: config.PASSWORD_RESET_SECONDS,
       attempts: {
@@ -99,6 +103,7 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
     },
     "mqtt-bridge": {
       ...tls,
+      requiredCapabilities: config.MQTT_REQUIRE,
       mqttTlsPort: config.MQTT_TLS_PORT,
       mqttWssPort: config.MQTT_WSS_PORT,
       sessionsFile: join(config.DATA_DIR, "sessions.db"),
@@ -125,9 +130,58 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
       maxRetained: config.MQTT_RETAINED_MESSAGES_MAX,
       maxRetainedBytes: config.MQTT_RETAINED_BYTES_MAX,
       seenIntervalMs: config.MQTT_SEEN_SECONDS * 1000,
+      ...externalBroker(config),
     },
   };
 };
+
+/** How the gateway judges access tokens. */
+function authSettings(config: Config) {
+  const { JWKS_URL: jwksUrl, TRANSPORTER: transporter } = config;
+  const issuer = issuerOf(config);
+  const replay = config.DPOP_REPLAY ?? (transporter === undefined ? "memory" : "documents");
+  // Short-lived, and nothing that a power loss may not take: not among the documents.
+  const file = join(config.DATA_DIR, "proofs.db");
+  const proofs = { file, synchronous: "NORMAL", mongo: mongoSettings(config).mongo };
+  return {
+    issuer,
+    audience: config.AUDIENCE ?? `${issuer}/v1`,
+    ...(jwksUrl === undefined ? {} : { jwksUrl }),
+    origins: config.PUBLIC_ORIGINS ?? [new URL(issuer).origin],
+    jwksRefreshSeconds: config.JWKS_REFRESH_SECONDS,
+    jwksCooldownSeconds: config.JWKS_COOLDOWN_SECONDS,
+    revocationsRefreshSeconds: config.REVOCATIONS_REFRESH_SECONDS,
+    tokenBytesMax: config.TOKEN_BYTES_MAX,
+    tokenCacheSeconds: config.TOKEN_CACHE_SECONDS,
+    tokenCacheMax: config.TOKEN_CACHE_MAX,
+    proofSeconds: config.DPOP_PROOF_SECONDS,
+    skewSeconds: config.DPOP_SKEW_SECONDS,
+    proofBytesMax: config.DPOP_PROOF_BYTES_MAX,
+    proofsMax: config.DPOP_PROOFS_MAX,
+    proofKeysMax: config.DPOP_KEYS_MAX,
+    nonceRequired: config.DPOP_NONCE_REQUIRED,
+    ...(replay === "documents" ? { proofs } : {}),
+  };
+}
+
+/** Its URL holds a password. */
+function externalBroker(config: Config): Record<string, unknown> {
+  const { MQTT_URL: url, MQTT_PASSWORD_FILE: passwordFile, MQTT_ACL_FILE: aclFile, MQTT_PID_FILE: pidFile } = config;
+  if (url === undefined) return {};
+  const { MQTT_AUTH_PORT: port, MQTT_AUTH_HOST: host = config.HOST, MQTT_AUTH_SECRET: secret } = config;
+  const bridge = ["bridge", config.NAMESPACE, nodeIdOf(config)].filter((name) => name !== undefined).join("-");
+  return {
+    external: {
+      ...{ url, bridge },
+      arrivalsFile: join(config.DATA_DIR, `${bridge}.db`),
+      toldFile: join(config.DATA_DIR, `${bridge}.json`),
+      ...(passwordFile === undefined ? {} : { passwordFile, aclFile, pidFile }),
+      queue: config.NAMESPACE === undefined ? "mqtt.uplink" : `${config.NAMESPACE}.mqtt.uplink`,
+      ...(port === undefined ? {} : { authentication: { host, port, ...(secret === undefined ? {} : { secret }) } }),
+      filesRefreshMs: config.MQTT_FILES_SECONDS * 1000,
+    },
+  };
+}
 
 /** MongoDB's URL holds a password: what is named as secure is not told to other nodes. */
 function mongoSettings(config: Config): { mongo?: MongoSettings; $secureSettings?: string[] } {

@@ -31,7 +31,11 @@ export function schemaMark(db: DatabaseSync): SchemaMark {
  */
 export function migrate(db: DatabaseSync, file: string, schema: SqliteSchema): void {
   try {
-    if (check(db, file, schema) === schema.steps.length) return;
+    // On one snapshot: another process may be making the file at this moment.
+    db.exec("BEGIN");
+    const found = check(db, file, schema);
+    db.exec("COMMIT");
+    if (found === schema.steps.length) return;
     db.exec("BEGIN IMMEDIATE");
     // Another process may have been quicker.
     const version = check(db, file, schema);

@@ -27,4 +27,6 @@ interface DeviceEventBase {
   sessionEpoch: number;
   /** When it happened, microseconds since 1970. */
   at: number;
+  /** From an edge that is told of no connections: that the device was heard of says nothing of whether it is connected. */
+  presence?: "unknown";
 }

@@ -208,11 +208,57 @@ export const deviceRegistry = defineContract({
       params: z.strictObject({ tenantId: TenantId, deviceId: DeviceId, secret: z.string().min(1).max(1024) }),
       result: AuthenticatedDevice,
     },
+    /** For edges whose broker keeps the sessions: as `authenticate`, without an epoch. 401 where it is not accepted. */
+    verify: {
+      summary: "Check a device's access token without opening a session",
+      params: z.strictObject({ tenantId: TenantId, deviceId: DeviceId, secret: z.string().min(1).max(1024) }),
+      result: z.void(),
+    },
+    /** For edges whose broker has checked the credential itself. */
+    recognise: {
+      summary: "What an edge has to know of a device, null where there is none",
+      params: z.strictObject({ tenantId: TenantId, deviceId: DeviceId }),
+      result: z.object({ sessionEpoch: z.int().min(0), status: DeviceStatus, type: z.string().optional() }).nullable(),
+    },
+    /** For brokers that read a password file: of all tenants, by key. */
+    brokerAccounts: {
+      summary: "Devices that may connect, with the password hash of their oldest credential",
+      params: z.strictObject({ after: z.string().max(200).optional(), limit: z.int().min(1).max(10_000) }),
+      result: z.object({
+        items: z
+          .array(
+            z.object({
+              tenantId: TenantId,
+              deviceId: DeviceId,
+              /** Null where the credential is older than these hashes. */
+              hash: z.string().nullable(),
+            }),
+          )
+          .max(10_000),
+        /** What `after` is for the next page; absent = there is none. */
+        next: z.string().optional(),
+      }),
+    },
     /** For edges: what they deliver on the config topic. */
     config: {
       summary: "A device's configuration, null where there is none",
       params: ofDevice,
       result: DeviceConfig.nullable(),
+    },
+    /** For edges that may have been away: of all tenants. */
+    configuredSince: {
+      summary: "Devices whose configuration was put at a time or later",
+      params: z.strictObject({
+        /** Milliseconds since 1970. */
+        since: z.int().min(0),
+        after: z.string().max(300).optional(),
+        limit: z.int().min(1).max(10_000),
+      }),
+      result: z.object({
+        items: z.array(z.object({ tenantId: TenantId, deviceId: DeviceId })).max(10_000),
+        /** What `after` is for the next page; absent = there is none. */
+        next: z.string().optional(),
+      }),
     },
     /** For edges: what a reading's values must be like; any text may be a device's type. */
     telemetrySchema: {

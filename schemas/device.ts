@@ -52,8 +52,10 @@ export const DeviceConnection = z
   .object({
     /** Number of the connection, counted per device. */
     sessionEpoch: z.int(),
-    connected: z.boolean(),
-    connectedAt: Instant,
+    /** Null where the device's broker does not tell of connections. */
+    connected: z.boolean().nullable(),
+    /** Absent where `connected` is null. */
+    connectedAt: Instant.optional(),
     disconnectedAt: Instant.optional(),
     /** Why it ended; `keep-alive` also where it fell silent and no end was reported. */
     reason: z.string().optional(),

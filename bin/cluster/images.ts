@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
+import { homedir, userInfo } from "node:os";
 import { join } from "node:path";
 import type { ComposeService } from "./compose-file.ts";
 import type { LocalPlace } from "./local-place.ts";
@@ -43,11 +43,16 @@ export const images: Readonly<Record<string, Image>> = {
     port: Number(ports.get(27017)),
     note: "SecantusDB, a stand-in for MongoDB in tests",
   }),
-  "eclipse-mosquitto": (_, { ports, here, folder }) => {
-    const file = here("/mosquitto/ganglion/mosquitto.conf");
-    const text = readFileSync(file, "utf8").replaceAll("/mosquitto/data", folder("/mosquitto/data"));
-    writeFileSync(file, text.replace(/^listener \d+$/m, `listener ${ports.get(1884)} 127.0.0.1`));
-    return { file: "mosquitto", args: ["-c", file], env: {}, port: Number(ports.get(1884)) };
+  "eclipse-mosquitto": ({ command: [file = "", ...args] }, { ports, here }) => {
+    const config = here("/mosquitto/ganglion/mosquitto.conf");
+    const text = here(readFileSync(config, "utf8"));
+    // Started by root it would become another user, which reads none of these.
+    const user = `user ${userInfo().username}\n`;
+    writeFileSync(
+      config,
+      user + text.replace(/^listener (\d+)$/gm, (_, port) => `listener ${ports.get(Number(port))} 127.0.0.1`),
+    );
+    return { file, args: args.map(here), env: {}, port: Number(ports.get(1884)) };
   },
 };
 

@@ -8,9 +8,9 @@ export type Engines = Readonly<Record<string, string>>;
 
 /** An embedded engine is the folder that its file is in; a server is its hosts, without user and password. */
 export function sharedEngines(
-  config: Pick<Config, "DATA_DIR" | "KAFKA_BROKERS" | "RABBITMQ_URL" | "MONGO_URL" | "NAMESPACE">,
+  config: Pick<Config, "DATA_DIR" | "KAFKA_BROKERS" | "RABBITMQ_URL" | "MONGO_URL" | "MQTT_URL" | "NAMESPACE">,
 ): Engines {
-  const { DATA_DIR, KAFKA_BROKERS, RABBITMQ_URL, MONGO_URL } = config;
+  const { DATA_DIR, KAFKA_BROKERS, RABBITMQ_URL, MONGO_URL, MQTT_URL } = config;
   const embedded = `the embedded one in ${resolve(DATA_DIR)} (${identityOf(DATA_DIR)})`;
   const documents = MONGO_URL === undefined ? embedded : `MongoDB at ${placeOf(MONGO_URL)}`;
   return {
@@ -18,6 +18,8 @@ export function sharedEngines(
     "work channel": RABBITMQ_URL === undefined ? embedded : `RabbitMQ at ${placeOf(RABBITMQ_URL)}`,
     "document store": documents,
     "reading store": documents,
+    // Of those only that have an MQTT edge on a broker.
+    ...(MQTT_URL === undefined ? {} : { "MQTT broker": placeOf(MQTT_URL) }),
   };
 }
 

@@ -5,9 +5,13 @@ import type { DeviceEvent } from "../../schemas/device-events.ts";
 /** One connection of a device as stored; instants are microseconds since 1970. */
 interface OneConnection {
   sessionEpoch: number;
-  /** No end of it was reported. Whether it lives is computed when it is read: a crash reports nothing. */
-  connected: boolean;
-  connectedAt: number;
+  /**
+   * No end of it was reported. Whether it lives is computed when it is read: a crash reports nothing. Null where the
+   * device's broker tells of no connections.
+   */
+  connected: boolean | null;
+  /** Absent where `connected` is null. */
+  connectedAt?: number;
   disconnectedAt?: number;
   reason?: string;
   lastSeenAt: number;
@@ -30,9 +34,11 @@ const OLDER_MAX = 100;
  * again changes nothing either: what is taken from it is the same, and within an epoch nothing reconnects.
  */
 export function connectionAfter(known: StoredConnection | undefined, event: DeviceEvent): StoredConnection {
+  if (event.presence === "unknown") return heardOf(known, event);
   if (!known) return after(openedBy(event), event);
   const { older = [], ...newest } = known;
-  if (event.sessionEpoch === newest.sessionEpoch) return withOlder(after(newest, event), older);
+  if (event.sessionEpoch === newest.sessionEpoch)
+    return withOlder(after(newest.connected === null ? openedBy(event) : newest, event), older);
   if (event.sessionEpoch > newest.sessionEpoch)
     return withOlder(after(openedBy(event), event), newest.connected ? [newest, ...older] : older);
   const open = older.find(({ sessionEpoch }) => sessionEpoch === event.sessionEpoch);
@@ -40,6 +46,12 @@ export function connectionAfter(known: StoredConnection | undefined, event: Devi
   const others = older.filter((one) => one !== open);
   const changed = after(open ?? openedBy(event), event);
   return withOlder(newest, changed.connected ? [...others, changed].sort(newestFirst) : others);
+}
+
+/** At a broker that tells of no connections the device has none that are known. */
+function heardOf(known: StoredConnection | undefined, { sessionEpoch, at }: DeviceEvent): StoredConnection {
+  if (known && sessionEpoch < known.sessionEpoch) return known;
+  return { sessionEpoch, connected: null, lastSeenAt: Math.max(known?.lastSeenAt ?? 0, at) };
 }
 
 /** Whatever is heard of a newer epoch proves its connection. */
@@ -90,7 +102,7 @@ function seenBy(one: OneConnection, now: number, graceSeconds: number): DeviceCo
   return {
     sessionEpoch,
     connected: connected && !lost,
-    connectedAt: instantOf(connectedAt),
+    ...(connectedAt === undefined ? {} : { connectedAt: instantOf(connectedAt) }),
     ...(disconnectedAt === undefined ? {} : { disconnectedAt: instantOf(disconnectedAt) }),
     ...(reason === undefined ? {} : { reason }),
     lastSeenAt: instantOf(lastSeenAt),

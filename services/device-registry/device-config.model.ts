@@ -20,6 +20,8 @@ const schema = new Schema<DeviceConfigDocument>(
   { versionKey: false, collection: "device-configs" },
 );
 
+schema.index({ updatedAt: 1 });
+
 export const deviceConfigModel = (connection: Connection): Model<DeviceConfigDocument> =>
   connection.model<DeviceConfigDocument>("DeviceConfig", schema);
 

@@ -48,6 +48,17 @@ export class DeviceConfigs {
     }
   }
 
+  /** Devices by key whose configuration was put at `since` or later; `next` goes on behind them. */
+  async changedSince(since: Date, after: string | undefined, limit: number) {
+    const found = await this.#configs
+      .find({ updatedAt: { $gte: since }, ...(after === undefined ? {} : { _id: { $gt: after } }) })
+      .sort({ _id: 1 })
+      .limit(limit)
+      .lean<DeviceConfigDocument[]>();
+    const next = found.length < limit ? undefined : found.at(-1)?._id;
+    return { items: found.map(({ _id }) => deviceOfKey(_id)), ...(next === undefined ? {} : { next }) };
+  }
+
   async remove(device: DeviceDocument): Promise<void> {
     await this.#configs.deleteOne({ _id: keyOf(device) });
   }
@@ -55,3 +66,8 @@ export class DeviceConfigs {
 
 /** With the time of the registration: a device that is deleted and made anew begins without one, whatever was under way. */
 const keyOf = ({ _id, createdAt }: DeviceDocument): string => `${_id}@${createdAt.getTime()}`;
+
+function deviceOfKey(key: string): { tenantId: string; deviceId: string } {
+  const [tenantId = "", deviceId = ""] = key.slice(0, key.lastIndexOf("@")).split("/");
+  return { tenantId, deviceId };
+}

@@ -16,8 +16,9 @@ export function deviceFilter(filter: DeviceFilter, { now, graceSeconds }: View):
     (q === undefined || device.deviceId.toLowerCase().includes(q) || !!device.name?.toLowerCase().includes(q)) &&
     (connected === undefined || isConnected(device) === connected);
 
-  function isConnected({ connection }: DeviceDocument): boolean {
-    return connection !== undefined && connectionOf(connection, now, graceSeconds).connected;
+  /** Null, where nobody tells, is neither. */
+  function isConnected({ connection }: DeviceDocument): boolean | null {
+    return connection === undefined ? false : connectionOf(connection, now, graceSeconds).connected;
   }
 }
 

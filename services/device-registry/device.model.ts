@@ -28,7 +28,14 @@ export interface DeviceDocument {
   deleting?: { at: Date; readings?: "delete" };
 }
 
-const credential = { _id: false, credentialId: String, kind: String, digest: String, createdAt: Date };
+const credential = {
+  _id: false,
+  credentialId: String,
+  kind: String,
+  digest: String,
+  brokerHash: String,
+  createdAt: Date,
+};
 const instant = Number;
 
 const connection = {

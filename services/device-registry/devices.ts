@@ -48,6 +48,15 @@ export class Devices {
     return device ?? undefined;
   }
 
+  /** The next devices of all tenants by key, those that are being deleted too. */
+  after(key: string | undefined, limit: number): Promise<DeviceDocument[]> {
+    return this.model
+      .find(key === undefined ? {} : { _id: { $gt: key } })
+      .sort({ _id: 1 })
+      .limit(limit)
+      .lean<DeviceDocument[]>();
+  }
+
   /** @throws DeviceNotFoundError */
   async get(tenantId: string, deviceId: string): Promise<DeviceDocument> {
     const device = await this.find(tenantId, deviceId);

@@ -19,7 +19,9 @@ import { VERSION } from "../../lib/version.ts";
 import { contracts } from "../../schemas/index.ts";
 import { type EndpointAnswer, OAUTH_BODY_BYTES_MAX } from "../../schemas/oauth.ts";
 import { acceptedType } from "./accept.ts";
+import { type Access, accessOf, routeOf } from "./access.ts";
 import { type RecordAct, recordActs } from "./audit-trail.ts";
+import type { Authorizer, AuthSettings } from "./authorize.ts";
 import {
   BodyMalformedError,
   BodyShapeError,
@@ -35,7 +37,18 @@ import { type ListedService, openapiDocument } from "./openapi-document.ts";
 import { rateLimit } from "./rate-limit.ts";
 import { unreadiness } from "./readiness.ts";
 import { identifyRequest } from "./request-id.ts";
-import { type AnnouncedAction, API_BASE, aliasesOf, announcedAliases, OAUTH_ALIASES, OWN_ALIASES } from "./routes.ts";
+import {
+  type AnnouncedAction,
+  API_BASE,
+  aliasesOf,
+  announcedAliases,
+  announcedRoute,
+  METRICS_SCOPE,
+  OAUTH_ALIASES,
+  OWN_ALIASES,
+  type ScopedRoute,
+  scopedRoutes,
+} from "./routes.ts";
 import { SameOrigin } from "./same-origin.ts";
 
 interface Settings {
@@ -52,13 +65,17 @@ interface Settings {
   rateWindowSeconds: number;
   /** Where the platform is reached from outside, where that is configured. */
   issuer?: string;
+  /** Where REST asks for access tokens. */
+  auth?: AuthSettings;
 }
 
 type Next = (error?: unknown) => void;
 type Request = IncomingMessage & {
   /** Where the request is traced. */
   $span?: Span;
-  $alias?: { fullPath?: string };
+  $alias?: WebAlias;
+  /** Kept: a request that was ended has no socket any more. */
+  $address?: string | undefined;
   $route?: { name?: string };
   $params?: { query?: object; body?: unknown; params?: object };
   $action?: { name?: string; status?: number; audited?: boolean; lines?: boolean; streams?: readonly StreamType[] };
@@ -66,6 +83,7 @@ type Request = IncomingMessage & {
 type Response = ServerResponse & { locals?: object };
 interface WebAlias {
   method: string;
+  fullPath: string;
   isMethod(method: string): boolean;
   match(path: string): object | false;
 }
@@ -80,7 +98,12 @@ interface Gateway extends Omit<Service, "settings"> {
   listening?: string[];
   document?: Promise<object> | undefined;
   metricsText?: () => string;
-  origins: SameOrigin;
+  /** Where REST asks for no credential. */
+  origins?: SameOrigin;
+  authorizer?: Authorizer;
+  /** What each route asks for; one that is not here is not served. */
+  access: Map<string, Access>;
+  unwatchAuth?: () => void;
   /** `iss` of the platform's tokens. */
   issuer: string;
   waitSeconds(request: IncomingMessage): Promise<number | undefined>;
@@ -89,6 +112,7 @@ interface Gateway extends Omit<Service, "settings"> {
   learnt: Record<string, string>;
   addRoute(route: object): unknown;
   learnRoutes(): void;
+  learnAccess(route: ScopedRoute): boolean;
   parseJson(request: Request, response: Response, next: Next): void;
   fetchServicesWithActions(): Promise<ListedService[]>;
   generateSchema(): Promise<object>;
@@ -96,6 +120,7 @@ interface Gateway extends Omit<Service, "settings"> {
   errorHandler(request: Request, response: Response, error: unknown): void;
   allowedMethods(path: string): string[];
   answersPreflights(path: string): boolean;
+  send404(request: Request, response: Response): never;
   handle(request: Request, response: Response): Promise<void>;
 }
 
@@ -219,7 +244,7 @@ export default {
       { name: "own", path: "/", aliases: OWN_ALIASES, ...common },
       OAUTH_ROUTE,
     ],
-    $secureSettings: ["routes", "openapi", "qsOptions"],
+    $secureSettings: ["routes", "openapi", "qsOptions", "auth"],
   } as Record<string, unknown>,
 
   actions: {
@@ -252,11 +277,15 @@ export default {
       return { status: "not ready", reasons };
     },
 
-    async metrics(this: Gateway, ctx: Context<unknown, { $responseType?: string }>) {
-      const others = await askOthers<string>(this.broker, "metrics");
-      ctx.meta.$responseType = METRICS_TYPE;
-      const own = this.metricsText?.() ?? "";
-      return others.length === 0 ? own : mergeMetrics([own, ...others.map(({ told = "" }) => told)]);
+    metrics: {
+      // Of all tenants together.
+      scope: METRICS_SCOPE,
+      async handler(this: Gateway, ctx: Context<unknown, { $responseType?: string }>) {
+        const others = await askOthers<string>(this.broker, "metrics");
+        ctx.meta.$responseType = METRICS_TYPE;
+        const own = this.metricsText?.() ?? "";
+        return others.length === 0 ? own : mergeMetrics([own, ...others.map(({ told = "" }) => told)]);
+      },
     },
 
     openapi(this: Gateway) {
@@ -272,6 +301,13 @@ export default {
     "$services.changed"(this: Gateway) {
       this.document = undefined;
       this.learnRoutes();
+      this.authorizer?.servicesChanged();
+    },
+    "oauth.revoked"(this: Gateway, ctx: Context) {
+      this.authorizer?.hear(ctx.params);
+    },
+    "oauth.keys-changed"(this: Gateway) {
+      this.authorizer?.keysChanged();
     },
   },
 
@@ -279,16 +315,47 @@ export default {
     /** A route that was announced once stays: while its service is away it is answered by 503. */
     learnRoutes(this: Gateway) {
       const actions = this.broker.registry.getActionList({ onlyAvailable: true, skipInternal: true });
-      const learnt = Object.entries(announcedAliases(actions as AnnouncedAction[], ALIASES));
+      const served = (actions as AnnouncedAction[]).filter((action) => {
+        const route = announcedRoute(action);
+        return route !== undefined && this.learnAccess(route);
+      });
+      const learnt = Object.entries(announcedAliases(served, ALIASES));
       const news = learnt.filter(([route]) => !Object.hasOwn(this.learnt, route));
       if (news.length === 0) return;
       Object.assign(this.learnt, Object.fromEntries(news));
       this.addRoute({ name: "api", path: API_BASE, aliases: { ...ALIASES, ...this.learnt }, ...common });
     },
 
+    /** Notes what the route asks for; false where it may not be served. What is known of a route stays. */
+    learnAccess(this: Gateway, { route, scope }: ScopedRoute) {
+      if (this.access.has(route)) return true;
+      const access = accessOf(route, scope);
+      if (access) this.access.set(route, access);
+      else this.logger.error("A route is not served: it needs either a scope or to be public.", { route });
+      return access !== undefined;
+    },
+
+    /** Before anything of the body is read. */
+    async routeHandler(
+      this: Gateway,
+      ctx: { meta: Meta },
+      route: unknown,
+      request: Request,
+      response: Response,
+      found?: { alias: WebAlias },
+    ) {
+      if (!found) return this.send404(request, response);
+      request.$alias = found.alias;
+      const access = this.access.get(routeOf(found.alias));
+      if (!access) throw new PathNotFoundError();
+      await this.authorizer?.admit(request, response, pathOf(request), access, ctx.meta);
+      return ApiGateway.methods?.["routeHandler"]?.call(this, ctx, route, request, response, found);
+    },
+
     /** Takes a request from the socket. */
     async handle(this: Gateway, request: Request, response: Response) {
       const requestId = identifyRequest(request);
+      request.$address = request.socket.remoteAddress;
       response.setHeader("X-Request-ID", requestId);
       response.setHeader("X-Content-Type-Options", "nosniff");
       const begun = performance.now();
@@ -313,7 +380,7 @@ export default {
           throw new RateLimitedError();
         }
         const crossOrigin = this.answersPreflights(path);
-        this.origins.check(request, { anyOrigin: crossOrigin });
+        this.origins?.check(request, { anyOrigin: crossOrigin });
         // The framework would call the action that a preflight only asks about.
         if (method === "OPTIONS" && !crossOrigin) {
           const allowed = this.allowedMethods(path);
@@ -384,14 +451,18 @@ export default {
 
     /** Over all nodes; the collector's own reading of each action loses most of what a contract says. */
     async generateSchema(this: Gateway) {
-      return openapiDocument(await this.fetchServicesWithActions(), VERSION);
+      return openapiDocument(await this.fetchServicesWithActions(), VERSION, this.settings.auth?.issuer);
     },
   },
 
   created(this: Gateway) {
     const { requestsMax, rateWindowSeconds, bodyBytesMax } = this.settings;
     this.learnt = {};
-    this.origins = new SameOrigin(this.settings.host, this.settings.issuer);
+    // Endpoints of the authorization server authenticate by their own rules.
+    this.access = new Map(Object.keys(OAUTH_ALIASES).map((route): [string, Access] => [route, "public"]));
+    for (const route of scopedRoutes(contracts))
+      if (!this.learnAccess(route)) throw new Error(`${route.route} needs either a scope or to be public`);
+    if (!this.settings.auth) this.origins = new SameOrigin(this.settings.host, this.settings.issuer);
     this.waitSeconds = rateLimit(requestsMax, rateWindowSeconds);
     this.parseJson = ApiGateway.bodyParser.json({
       limit: bodyBytesMax,
@@ -408,7 +479,14 @@ export default {
   async opened(this: Gateway) {
     this.tracing = (this.broker as TracingBroker).tracing;
     this.recordAct = recordActs(this.broker as unknown as TypedBroker);
-    const { host, httpPort, httpsPort, tls, connectionsMax, requestTimeoutMs, keepAliveMs } = this.settings;
+    const { host, httpPort, httpsPort, tls, connectionsMax, requestTimeoutMs, keepAliveMs, auth } = this.settings;
+    if (auth) {
+      // Nothing of it is loaded where REST asks for no token.
+      const { Authorizer } = await import("./authorize.ts");
+      const authorizer = await Authorizer.open(this.broker, this.logger, auth);
+      this.authorizer = authorizer;
+      this.unwatchAuth = (this.broker as unknown as HealthBroker).health.register(() => authorizer.trouble);
+    }
     const refused = (refusal: object) => this.logger.info("Bytes that are no request.", refusal);
     const common = { host, connectionsMax, requestTimeoutMs, keepAliveMs, drainTimeoutMs: DRAIN_MS, refused };
     const handle = (request: Request, response: Response) => void this.handle(request, response);
@@ -430,5 +508,7 @@ export default {
   async stopped(this: Gateway) {
     if (this.reload) process.off("SIGHUP", this.reload);
     await Promise.all((this.listeners ?? []).map((listener) => listener.close()));
+    this.unwatchAuth?.();
+    await this.authorizer?.close();
   },
 } as unknown as ServiceSchema;

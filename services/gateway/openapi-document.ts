@@ -1,11 +1,14 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ContractOperation } from "../../lib/openapi-operation.ts";
-import { API_BASE } from "./routes.ts";
+import { type Access, accessOf } from "./access.ts";
+import { secured, securityComponents } from "./openapi-security.ts";
+import { OWN_OPERATIONS } from "./own-operations.ts";
+import { API_BASE, METRICS_SCOPE } from "./routes.ts";
 
 /** A node's services as `$node.services` lists them. */
 export interface ListedService {
   name: string;
-  actions?: Record<string, { openapi?: ContractOperation | null }>;
+  actions?: Record<string, { scope?: string; openapi?: ContractOperation | null }>;
 }
 
 const problemSchema = {
@@ -31,20 +34,37 @@ const problemSchema = {
 };
 
 /**
- * The OpenAPI 3.1 document of every routed action that the nodes announce. The same action on several nodes is one.
+ * The OpenAPI 3.1 document of every routed action that the nodes announce, and of the gateway's own routes. The same
+ * action on several nodes is one.
  *
+ * @param issuer of access tokens; left out: no operation asks for one.
  * @throws TypeError where a schema's name means two different things.
  */
-export function openapiDocument(services: readonly ListedService[], version: string): Record<string, unknown> {
+export function openapiDocument(
+  services: readonly ListedService[],
+  version: string,
+  issuer?: string,
+): Record<string, unknown> {
   const paths: Record<string, Record<string, unknown>> = {};
   const schemas: Record<string, unknown> = { Problem: problemSchema };
-  const tags = new Set<string>();
+  const tags = new Set(["gateway"]);
+  const scopes = new Set([METRICS_SCOPE]);
+  const guarded = (operation: Record<string, unknown>, access: Access | undefined) =>
+    issuer === undefined ? operation : secured(operation, access);
+  for (const [path, operation] of Object.entries(OWN_OPERATIONS))
+    paths[path] = {
+      get: guarded(operation, accessOf(`GET ${path}`, path === "/metrics" ? METRICS_SCOPE : undefined)),
+    };
   for (const { name, actions = {} } of services.toSorted((a, b) => a.name.localeCompare(b.name)))
-    for (const { openapi } of Object.values(actions)) {
+    for (const { openapi, scope } of Object.values(actions)) {
       if (!openapi?.path) continue;
+      if (scope !== undefined) scopes.add(scope);
       tags.add(name);
       const path = `${API_BASE}${openapi.path}`;
-      paths[path] = { ...paths[path], [openapi.method]: openapi.operation };
+      paths[path] = {
+        ...paths[path],
+        [openapi.method]: guarded(openapi.operation, scope === undefined ? undefined : { scope }),
+      };
       for (const [schemaName, schema] of Object.entries(openapi.schemas)) {
         if (schemas[schemaName] && !isDeepStrictEqual(schemas[schemaName], schema))
           throw new TypeError(`schema '${schemaName}' means two different things`);
@@ -58,6 +78,10 @@ export function openapiDocument(services: readonly ListedService[], version: str
     servers: [{ url: "/" }],
     tags: [...tags].map((name) => ({ name })),
     paths: Object.fromEntries(Object.entries(paths).sort(([a], [b]) => a.localeCompare(b))),
-    components: { schemas, responses: { Problem: { description: "The request failed.", content } } },
+    components: {
+      schemas,
+      responses: { Problem: { description: "The request failed.", content } },
+      ...(issuer === undefined ? {} : securityComponents(issuer, [...scopes])),
+    },
   };
 }

@@ -21,6 +21,8 @@ export const OAUTH_ALIASES: Readonly<Record<string, string>> = Object.fromEntrie
     ),
   ),
 );
+/** Metrics are of all tenants together. */
+export const METRICS_SCOPE = "metrics:read";
 
 const ROUTE = /^(GET|POST|PUT|PATCH|DELETE) \//;
 /** A colon that begins no parameter, as in `/devices:batch`. */
@@ -29,8 +31,36 @@ const INNER_COLON = /(?<!\/):/g;
 /** An action as a node announces it. */
 export interface AnnouncedAction {
   name: string;
-  action?: { rest?: unknown; lines?: boolean; visibility?: string };
+  action?: { rest?: unknown; scope?: unknown; lines?: boolean; visibility?: string };
 }
+
+/** A route, `GET /v1/devices/:deviceId`, and the scope of its action. */
+export interface ScopedRoute {
+  route: string;
+  scope?: string | undefined;
+}
+
+const scoped = (rest: string, scope: unknown): ScopedRoute => ({
+  route: rest.replace(" ", ` ${API_BASE}`),
+  scope: typeof scope === "string" ? scope : undefined,
+});
+
+/** The gateway's own routes and those of its contracts. */
+export const scopedRoutes = (contracts: readonly ServiceContract[]): ScopedRoute[] => [
+  ...Object.entries(OWN_ALIASES).map(([route, action]) => ({
+    route,
+    scope: action === OWN_ALIASES["GET /metrics"] ? METRICS_SCOPE : undefined,
+  })),
+  ...contracts.flatMap(({ actions }) =>
+    Object.values(actions).flatMap(({ rest, scope }) => (rest ? [scoped(rest, scope)] : [])),
+  ),
+];
+
+/** The route of an action as a node announces it; undefined where it has none. */
+export const announcedRoute = ({
+  action: { rest, scope, visibility } = {},
+}: AnnouncedAction): ScopedRoute | undefined =>
+  typeof rest === "string" && ROUTE.test(rest) && visibility === "published" ? scoped(rest, scope) : undefined;
 
 /** Routes of announced actions that the gateway has no contract of: those of services that were written later than it. */
 export const announcedAliases = (

@@ -5,7 +5,7 @@ const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 const SAFE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /**
- * While REST asks for no credential, loopback is all that protects it, and a browser on the machine is inside. A page of
+ * Where REST asks for no credential (AUTH=off), loopback is all that protects it, and a browser on the machine is inside. A page of
  * another site may not write (its `Origin` is not ours), nor read by pointing a name of its own at this address (its
  * `Host` is no loopback name). Beyond loopback names can't be known, so there only the origin is checked.
  */

@@ -22,6 +22,12 @@ export interface BridgeParts {
   authenticate(
     credential: DeviceKey & { secret: string },
   ): Promise<{ sessionEpoch: number; type?: string | undefined }>;
+  /** Asks the registry, without opening a session. */
+  verify(credential: DeviceKey & { secret: string }): Promise<void>;
+  /** Asks the registry for a device whose credential its broker has checked; null where there is none. */
+  recognise(
+    device: DeviceKey,
+  ): Promise<{ sessionEpoch: number; status: "active" | "suspended"; type?: string | undefined } | null>;
   /** Asks the registry for the type of a device that was authenticated by a former process. */
   typeOf(device: DeviceKey): Promise<string | undefined>;
   schemas: Pick<TypeSchemas, "of">;
@@ -30,9 +36,16 @@ export interface BridgeParts {
 /** Refusals of the registry that are the client's fault; compared by type, which survives the way between nodes. */
 const CLIENT_FAULTS: ReadonlySet<unknown> = new Set(["CREDENTIAL_REFUSED", "VALIDATION_ERROR"]);
 
+/** A refused credential as the edge knows it; whatever else went wrong, as it is. */
+function credentialError(cause: unknown): unknown {
+  return CLIENT_FAULTS.has((cause as { type?: unknown }).type)
+    ? new CredentialError("user name and password are not accepted", { cause })
+    : cause;
+}
+
 /** What the edge may do for whom, answered by the dialects, the registry and the uplink. */
 export function bridgePolicy(parts: BridgeParts): EdgePolicy {
-  const { dialects, uplink, events, configs, authenticate, typeOf, schemas } = parts;
+  const { dialects, uplink, events, configs, authenticate, verify, typeOf, schemas } = parts;
   const schemaOf = async (tenantId: string, type: string | undefined) =>
     type === undefined ? null : schemas.of(tenantId, type);
 
@@ -62,11 +75,29 @@ export function bridgePolicy(parts: BridgeParts): EdgePolicy {
         device.schema = await schemaOf(tenantId, session.type);
         return session;
       } catch (cause) {
-        if (CLIENT_FAULTS.has((cause as { type?: unknown }).type))
-          throw new CredentialError("user name and password are not accepted", { cause });
-        throw cause;
+        throw credentialError(cause);
       }
     },
+
+    async verify({ tenantId, deviceId }, secret) {
+      try {
+        await verify({ tenantId, deviceId, secret });
+      } catch (cause) {
+        throw credentialError(cause);
+      }
+    },
+
+    async recognise(device: SpeakingDevice) {
+      const { tenantId, deviceId } = device;
+      const known = await parts.recognise({ tenantId, deviceId });
+      if (!known) return { sessionEpoch: 0, refused: "the device is not known", unknown: true };
+      const { sessionEpoch, status, type } = known;
+      if (status === "suspended") return { sessionEpoch, refused: "the device is suspended" };
+      device.schema = await schemaOf(tenantId, type);
+      return { sessionEpoch };
+    },
+
+    reject: (device, message, reason) => uplink.reject(device, message, reason),
 
     mayPublish: ({ dialect, deviceId }: SpeakingDevice, topic) => dialect.uplink(topic, deviceId) !== undefined,
     maySubscribe: ({ dialect, deviceId }: SpeakingDevice, filter) => dialect.maySubscribe(filter, deviceId),

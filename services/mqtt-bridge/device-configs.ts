@@ -37,9 +37,14 @@ export class DeviceConfigs {
 
   /** The registry has a new version. */
   changed(device: DeviceKey): Promise<void> {
+    return this.bring(device).catch((error) => this.#parts.failed(device, error));
+  }
+
+  /** Brings the device what it has. @throws where it could not be handed over */
+  bring(device: DeviceKey): Promise<void> {
     return this.#inOrder(device, async () => {
       const payload = await this.#payload(device);
-      if (payload) await this.#parts.deliver(device, payload).catch((error) => this.#parts.failed(device, error));
+      if (payload) await this.#parts.deliver(device, payload);
     });
   }
 
@@ -61,10 +66,12 @@ export class DeviceConfigs {
   #inOrder<T>({ tenantId, deviceId }: DeviceKey, work: () => Promise<T>): Promise<T> {
     const key = `${tenantId}/${deviceId}`;
     const mine = (this.#running.get(key) ?? Promise.resolve()).then(work);
-    this.#running.set(key, mine);
-    void mine.finally(() => {
-      if (this.#running.get(key) === mine) this.#running.delete(key);
-    });
+    const ended = mine
+      .catch(() => {})
+      .then(() => {
+        if (this.#running.get(key) === ended) this.#running.delete(key);
+      });
+    this.#running.set(key, ended);
     return mine;
   }
 }

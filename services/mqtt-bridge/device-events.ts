@@ -2,7 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { jsonFault } from "../../lib/json-fault.ts";
 import type { DeviceEvent } from "../../schemas/device-events.ts";
 import type { Outcome } from "./edge/acknowledge.ts";
-import type { ConnectedFact, DeviceKey, DisconnectedFact, InboundMessage } from "./edge/edge-policy.ts";
+import type { ConnectedFact, DeviceKey, DisconnectedFact, InboundMessage, SeenFact } from "./edge/edge-policy.ts";
 import { unstored } from "./unstored.ts";
 
 /** Appends JSON text to the channel `device.events`; resolves when it is durable. */
@@ -46,20 +46,21 @@ export class DeviceEvents {
   }
 
   /** May be lost: there will be another. */
-  seen(device: DeviceKey, fact: { sessionEpoch: number; at: number }): void {
+  seen(device: DeviceKey, fact: SeenFact): void {
     this.#send(device, { kind: "seen", ...fact }).catch(() => {});
   }
 
   /** A device's own word. @throws what `unstored` says */
   async receive(kind: "status" | "heartbeat", device: DeviceKey, message: InboundMessage): Promise<Outcome> {
-    const { sessionEpoch, receivedAt: at, payload } = message;
+    const { sessionEpoch, receivedAt, payload, presence } = message;
+    const heard = { sessionEpoch, at: receivedAt, ...(presence ? { presence } : {}) };
     const limit = kind === "status" ? STATUS_BYTES_MAX : HEARTBEAT_BYTES_MAX;
     if (payload.length > limit) return this.#reject(device, message, `payload: must have at most ${limit} bytes`);
     const status = kind === "status" ? jsonObject(payload) : {};
     if (!status) return this.#reject(device, message, "payload: must be a JSON object");
     const fault = jsonFault(status);
     if (fault) return this.#reject(device, message, `${fault.field}: ${fault.message}`);
-    const event: Happened = kind === "status" ? { kind, sessionEpoch, at, status } : { kind, sessionEpoch, at };
+    const event: Happened = kind === "status" ? { kind, ...heard, status } : { kind, ...heard };
     await this.#send(device, event).catch(unstored);
     return undefined;
   }

@@ -2,16 +2,20 @@ import { tenantOf } from "../../lib/meta.ts";
 import { TypeSchemas } from "../../lib/readings/type-schemas.ts";
 import { defineService } from "../../lib/service.ts";
 import type { TlsFiles } from "../../lib/tls-files.ts";
+import type { Capability } from "../../schemas/edge-capabilities.ts";
 import { mqttBridge } from "../../schemas/mqtt-bridge.ts";
 import { bridgePolicy } from "./bridge-policy.ts";
+import { ConfigCatchUp } from "./config-catch-up.ts";
 import { DeviceConfigs } from "./device-configs.ts";
 import { DeviceEvents } from "./device-events.ts";
 import { dialects } from "./dialects/index.ts";
 import { native } from "./dialects/native/native.ts";
+import type { Edge } from "./edge/edge.ts";
 import type { EdgeOptions } from "./edge/edge-options.ts";
-import { EmbeddedEdge } from "./edge/embedded-edge.ts";
+import type { ExternalBroker } from "./edge/external/options.ts";
 import { bridgeMetrics } from "./metrics.ts";
 import { resubmittedText } from "./resubmission.ts";
+import { startEdge } from "./start-edge.ts";
 import { tracedPolicy } from "./traced-policy.ts";
 import { Uplink } from "./uplink.ts";
 
@@ -50,22 +54,30 @@ interface Settings
   mqttWssPort?: number;
   /** After which a device type is asked for again, changed or not. */
   typeRefreshSeconds?: number;
+  /** The broker that devices connect to, in the place of our own. */
+  external?: ExternalBroker;
+  requiredCapabilities?: Capability[];
 }
+
+/** Devices that the registry tells of in one answer. */
+const PAGE = 1000;
 
 /** The MQTT edge of the platform: what a device publishes is durable before it is acknowledged. */
 export default defineService(mqttBridge, {
   dependencies: ["device-registry"],
-  settings: { $secureSettings: ["tls"] } as Settings,
+  settings: { $secureSettings: ["tls", "external"] } as Settings,
   state: () => ({
-    edge: undefined as EmbeddedEdge | undefined,
+    edge: undefined as Edge | undefined,
+    closeEdge: undefined as (() => Promise<void>) | undefined,
     schemas: undefined as TypeSchemas | undefined,
     events: undefined as DeviceEvents | undefined,
     configs: undefined as DeviceConfigs | undefined,
+    catchUp: undefined as ConfigCatchUp | undefined,
     sampler: undefined as NodeJS.Timeout | undefined,
     unwatch: undefined as (() => void) | undefined,
     reload: undefined as (() => void) | undefined,
     /** URLs of the ready line. */
-    listening: [] as string[],
+    listening: [] as readonly string[],
   }),
 
   async opened() {
@@ -81,7 +93,8 @@ export default defineService(mqttBridge, {
       failed: ({ tenantId, deviceId }, error) =>
         this.logger.warn("A configuration could not be delivered.", { tenantId, deviceId, error }),
     });
-    const { mqttPort, mqttWsPort, mqttTlsPort, mqttWssPort, typeRefreshSeconds, ...limits } = this.settings;
+    const { mqttPort, mqttWsPort, mqttTlsPort, mqttWssPort, typeRefreshSeconds, ...others } = this.settings;
+    const { external, requiredCapabilities: required, ...limits } = others;
     const schemas = new TypeSchemas(
       (tenantId, typeId) => this.broker.call("device-registry.telemetrySchema", { typeId }, { meta: { tenantId } }),
       typeRefreshSeconds,
@@ -91,6 +104,8 @@ export default defineService(mqttBridge, {
     const policy = bridgePolicy({
       ...{ dialects, uplink, events, configs, schemas },
       authenticate: (credential) => this.broker.call("device-registry.authenticate", credential),
+      verify: (credential) => this.broker.call("device-registry.verify", credential),
+      recognise: (device) => this.broker.call("device-registry.recognise", device),
       typeOf: async ({ tenantId, deviceId }) =>
         (await this.broker.call("device-registry.get", { deviceId }, { meta: { tenantId } })).type,
     });
@@ -103,8 +118,34 @@ export default defineService(mqttBridge, {
     };
     this.events = events;
     this.configs = configs;
-    const edge = await EmbeddedEdge.start(tracing ? tracedPolicy(policy, tracing) : policy, options);
+    const { broker } = this;
+    if (external)
+      this.catchUp = new ConfigCatchUp({
+        file: external.toldFile,
+        changedSince: (since, after) =>
+          broker.call("device-registry.configuredSince", {
+            ...{ since, limit: PAGE },
+            ...(after === undefined ? {} : { after }),
+          }),
+        bring: (device) => configs.bring(device),
+        failed: (error) => this.logger.warn("Configurations could not be brought; it is tried again.", { error }),
+      });
+    const { edge, close } = await startEdge(tracing ? tracedPolicy(policy, tracing) : policy, {
+      ...{ embedded: options, external, required },
+      refreshMs: typeRefreshSeconds === undefined ? undefined : typeRefreshSeconds * 1000,
+      async *accounts() {
+        for (let after: string | undefined, more = true; more; more = after !== undefined) {
+          const page = { limit: PAGE, ...(after === undefined ? {} : { after }) };
+          const { items, next } = await broker.call("device-registry.brokerAccounts", page);
+          yield items;
+          after = next;
+        }
+      },
+      up: () => setImmediate(() => this.catchUp?.begin()),
+      log: (message, fields) => this.logger.warn(message, fields),
+    });
     this.edge = edge;
+    this.closeEdge = close;
     this.listening = edge.listening;
     this.unwatch = this.broker.health?.register(() => edge.trouble);
     if (limits.tls) {
@@ -130,13 +171,17 @@ export default defineService(mqttBridge, {
     clearInterval(this.sampler);
     this.unwatch?.();
     if (this.reload) process.off("SIGHUP", this.reload);
-    await this.edge?.close();
+    this.catchUp?.stop();
+    await this.closeEdge?.();
     await this.events?.idle(LAST_FACTS_MS);
   },
 
   hints: {
     "device.access-revoked"({ tenantId, deviceId }) {
       this.edge?.disconnect({ tenantId, deviceId });
+    },
+    "device.access-granted"({ tenantId, deviceId }) {
+      this.edge?.admit?.({ tenantId, deviceId });
     },
     "device.config-changed"({ tenantId, deviceId }) {
       void this.configs?.changed({ tenantId, deviceId });

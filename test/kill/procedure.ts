@@ -98,7 +98,7 @@ export async function planFor(rest: RestClient, { mqtt }: Platform, messages: nu
 }
 
 /** @throws Error when the publisher does not answer, because it has ended. */
-export async function ask(publisher: ChildProcess): Promise<PublisherState> {
+export async function ask(publisher: ChildProcess, question = "state"): Promise<PublisherState> {
   assert.ok(publisher.connected, "the publisher has ended too early");
   const settled = new AbortController();
   const signal = AbortSignal.any([settled.signal, AbortSignal.timeout(PUBLISH_MS_MAX)]);
@@ -108,7 +108,7 @@ export async function ask(publisher: ChildProcess): Promise<PublisherState> {
   );
   for (const late of [answered, left]) late.catch(() => {});
   try {
-    publisher.send("state", () => {});
+    publisher.send(question, () => {});
     const [state] = (await Promise.race([answered, left])) as [PublisherState];
     return state;
   } finally {

@@ -1,5 +1,5 @@
 // node test/kill/publisher.ts PLAN_JSON, with an IPC channel: publishes at QoS 1 until everything is acknowledged, through
-// every outage, and writes each acknowledged message down. Asked by any IPC message, it tells its state.
+// every outage, and writes each acknowledged message down. Asked by any IPC message, it tells its state; `stop` ends it early.
 import { openSync, writeSync } from "node:fs";
 import { connect as connectTcp, type Socket } from "node:net";
 import mqttPacket, { type IPacket, type Packet } from "mqtt-packet";
@@ -9,6 +9,8 @@ export interface Plan {
   mqtt: string;
   /** One client each. */
   devices: { id: string; secret: string; version: 4 | 5 }[];
+  /** What topics begin with, `tenant/`; left out: nothing, as on the embedded edge. */
+  topicPrefix?: string;
   messagesPerDevice: number;
   /** Time of a device's message 0, milliseconds since 1970; message n is n milliseconds later. */
   firstTs: number;
@@ -43,7 +45,12 @@ const plan = JSON.parse(process.argv[2] as string) as Plan;
 const { hostname, port } = new URL(plan.mqtt);
 const log = openSync(plan.logFile, "a");
 const state: PublisherState = { acknowledged: 0, inFlight: 0, lost: 0, resent: 0 };
-process.on("message", () => process.send?.(state));
+/** Ends each device's messages with those that were sent. */
+const stops: (() => void)[] = [];
+process.on("message", (asked) => {
+  if (asked === "stop") for (const stop of stops) stop();
+  process.send?.(state);
+});
 
 function giveUp(why: string): never {
   process.stderr.write(`publisher: ${why}\n`);
@@ -53,8 +60,8 @@ function giveUp(why: string): never {
 /** Publishes a device's messages; resolves when the last is acknowledged. */
 function publishAll({ id, secret, version }: Plan["devices"][number]): Promise<void> {
   const begun = performance.now();
-  const due = () =>
-    plan.perSecond === undefined ? plan.messagesPerDevice : ((performance.now() - begun) / 1000) * plan.perSecond;
+  let total = plan.messagesPerDevice;
+  const due = () => (plan.perSecond === undefined ? total : ((performance.now() - begun) / 1000) * plan.perSecond);
   /** Message number by packet id, in the order of the first sending. */
   const unacknowledged = new Map<number, number>();
   let [next, acknowledged, failures, refusals] = [0, 0, 0, 0];
@@ -63,13 +70,25 @@ function publishAll({ id, secret, version }: Plan["devices"][number]): Promise<v
   const publishOf = (messageId: number, n: number, dup: boolean) =>
     mqttPacket.generate(
       {
-        ...{ cmd: "publish", topic: `devices/${id}/telemetry`, qos: 1, retain: false, dup, messageId },
+        ...{
+          cmd: "publish",
+          topic: `${plan.topicPrefix ?? ""}devices/${id}/telemetry`,
+          qos: 1,
+          retain: false,
+          dup,
+          messageId,
+        },
         payload: `{"ts":${plan.firstTs + n},"values":{"n":${n}}}`,
       },
       options,
     );
 
   return new Promise((resolve) => {
+    let ending = () => {};
+    stops.push(() => {
+      total = next;
+      ending();
+    });
     const open = () => {
       const socket: Socket = connectTcp(Number(port), hostname).setNoDelay(true);
       const parser = mqttPacket.parser(options);
@@ -84,11 +103,7 @@ function publishAll({ id, secret, version }: Plan["devices"][number]): Promise<v
       };
       const sendNew = () => {
         const packets: Buffer[] = [];
-        for (
-          const until = Math.min(due(), plan.messagesPerDevice);
-          unacknowledged.size < window && next < until;
-          next++
-        ) {
+        for (const until = Math.min(due(), total); unacknowledged.size < window && next < until; next++) {
           const messageId = (next % PACKET_IDS) + 1;
           unacknowledged.set(messageId, next);
           packets.push(publishOf(messageId, next, false));
@@ -104,6 +119,9 @@ function publishAll({ id, secret, version }: Plan["devices"][number]): Promise<v
         state.resent += unacknowledged.size;
         write(Array.from(unacknowledged, ([messageId, n]) => publishOf(messageId, n, dup)));
         sendNew();
+      };
+      ending = () => {
+        if (connected && acknowledged === total) socket.end();
       };
       const lines: string[] = [];
       const acknowledge = (messageId: number, reasonCode: number) => {
@@ -136,7 +154,7 @@ function publishAll({ id, secret, version }: Plan["devices"][number]): Promise<v
           writeSync(log, lines.join(""));
           state.acknowledged += lines.splice(0).length;
         }
-        if (acknowledged === plan.messagesPerDevice) socket.end();
+        if (acknowledged === total) socket.end();
         else if (connected && unacknowledged.size <= window / 2) sendNew();
       });
       socket.on("error", () => {});
@@ -145,7 +163,7 @@ function publishAll({ id, secret, version }: Plan["devices"][number]): Promise<v
         if (connected) state.lost += inFlight;
         connected = false;
         state.inFlight -= inFlight;
-        if (acknowledged === plan.messagesPerDevice) return resolve();
+        if (acknowledged === total) return resolve();
         const wait = Math.min(RECONNECT_MAX_MS, RECONNECT_MS * 2 ** failures++);
         setTimeout(open, wait / 2 + (Math.random() * wait) / 2);
       });

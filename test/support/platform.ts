@@ -51,7 +51,8 @@ function temporaryFolder(): string {
   return folder;
 }
 
-const port = (url: string) => new URL(url).port;
+/** Of what is not there, as of what an external broker has, any. */
+const port = (url: string) => (url === "" ? "0" : new URL(url).port);
 
 /** Variables that start the next platform at the same addresses. */
 export const addressesOf = ({ http = "", mqtt = "", ws = "" }: Readonly<Record<string, string>>) => ({

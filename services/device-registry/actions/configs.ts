@@ -25,6 +25,11 @@ export const configActions = registryActions({
     return deviceConfigOf(found);
   },
 
+  async configuredSince(ctx) {
+    const { since, after, limit } = ctx.params;
+    return this.configs.changedSince(new Date(since), after, limit);
+  },
+
   async config(ctx) {
     const device = await this.devices.find(tenantOf(ctx), ctx.params.deviceId);
     const found = device && (await this.configs.find(device));

@@ -35,6 +35,7 @@ export const deviceActions = registryActions({
     const tenantId = tenantOf(ctx);
     const { deviceId, status } = ctx.params;
     const device = await this.devices.change(tenantId, ctx.params);
+    if (status === "active") await this.broker.broadcast("device.access-granted", { tenantId, deviceId });
     if (status === "suspended") await this.broker.broadcast("device.access-revoked", { tenantId, deviceId });
     return fullDeviceOf(device, view(this.settings));
   },

@@ -36,6 +36,8 @@ export interface InboundMessage {
   readonly receivedAt: number;
   /** Of the connection it came on. */
   readonly sessionEpoch: number;
+  /** Where the edge is told of no connections: that this came says nothing of whether one lives. */
+  readonly presence?: "unknown";
   /**
    * The arrival to store: that of the first sending where this is a resend of the same bytes in the same session. To be
    * asked for only where the payload brings no time of its own: what is asked for is remembered.
@@ -56,12 +58,25 @@ export class CredentialError extends Error {
   override name = "CredentialError";
 }
 
+/** What an edge has to know of a device whose credential somebody else has checked. */
+export interface Recognised {
+  sessionEpoch: number;
+  /** Why what it sends is not taken as its telemetry. */
+  refused?: string;
+  /** There is no such device. */
+  unknown?: true;
+}
+
 /** What an edge asks of the platform. What is not a promise is called per packet and must be pure and quick. */
 export interface EdgePolicy {
   /** Who the CONNECT claims to be; undefined refuses it (5 or 0x87). */
   identify(connect: ConnectRequest): DeviceKey | undefined;
   /** @throws CredentialError */
   authenticate(device: DeviceKey, secret: string): Promise<{ sessionEpoch: number }>;
+  /** Whether the credential is the device's; opens no session. @throws CredentialError */
+  verify(device: DeviceKey, secret: string): Promise<void>;
+  /** For edges whose broker has checked the credential; before the device's first message is received. */
+  recognise(device: DeviceKey): Promise<Recognised>;
   mayPublish(device: DeviceKey, topic: string): boolean;
   maySubscribe(device: DeviceKey, filter: string): boolean;
   /** The filter as messages are delivered under, whatever form of it the device uses. */
@@ -73,6 +88,8 @@ export interface EdgePolicy {
    * acknowledged.
    */
   receive(device: DeviceKey, message: InboundMessage): Promise<Outcome>;
+  /** Resolves when the message is durable as a rejected one. @throws as `receive` */
+  reject(device: DeviceKey, message: InboundMessage, reason: string): Promise<Outcome>;
   /** What a new subscription begins with, as a retained message; undefined for nothing. */
   current(device: DeviceKey, filter: string): Promise<Buffer | undefined>;
   /** Resolves when the fact is durable; before that the client is not let in, so that no outage is entered. */
@@ -80,7 +97,15 @@ export interface EdgePolicy {
   /** Resolves when the fact is durable, which it will be, however long that takes. */
   disconnected(device: DeviceKey, fact: DisconnectedFact): Promise<void>;
   /** It has sent something since the last time; called once per connection and interval at most. */
-  seen(device: DeviceKey, fact: { sessionEpoch: number; at: number }): void;
+  seen(device: DeviceKey, fact: SeenFact): void;
+}
+
+export interface SeenFact {
+  sessionEpoch: number;
+  /** Microseconds since 1970. */
+  at: number;
+  /** As of a message. */
+  presence?: "unknown";
 }
 
 export interface ConnectedFact {

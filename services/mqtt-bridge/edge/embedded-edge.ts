@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Aedes, Client, PublishPacket } from "aedes";
+import type { EdgeCapabilities } from "../../../schemas/edge-capabilities.ts";
 import { Admission } from "./admission.ts";
 import * as internals from "./aedes-internals.ts";
 import { createBroker } from "./broker.ts";
@@ -9,6 +10,7 @@ import { ClientPackets } from "./client-packets.ts";
 import { prefixOf } from "./connection.ts";
 import { CurrentValues } from "./current-values.ts";
 import { type DeliverOptions, Delivery } from "./delivery.ts";
+import type { Edge } from "./edge.ts";
 import { type EdgeOptions, type Options, withDefaults } from "./edge-options.ts";
 import type { DeviceKey, EdgePolicy } from "./edge-policy.ts";
 import { hangUpOnDestroy } from "./hang-up.ts";
@@ -26,13 +28,22 @@ import { RecoveredWills } from "./recovered-wills.ts";
 const LINGER_MS = 500;
 /** What a stop waits for the ends of connections being told. */
 const TELL_MS = 1000;
+const EMBEDDED: EdgeCapabilities = {
+  "mqtt-5": true,
+  "shared-subscriptions": false,
+  "http-authentication": false,
+  kick: true,
+  presence: true,
+  "durable-acknowledgement": true,
+};
 const SWEEP_MS = 10_000;
 
 /**
  * An MQTT 3.1.1 and 5 broker in the process: PUBACK and PUBREC leave after the message is durable, refusals carry their
  * reason code, and devices see nothing but their own topics. Sessions outlive connections and, with a file, the process.
  */
-export class EmbeddedEdge {
+export class EmbeddedEdge implements Edge {
+  readonly capabilities: EdgeCapabilities = EMBEDDED;
   /** URLs it listens on, `mqtt://…` and its like. */
   readonly listening: string[] = [];
   readonly #options: Options;

@@ -7,7 +7,31 @@ import { mqttEdgeSuite } from "./suite.ts";
 
 const start: StartEdge = (policy, options) => EmbeddedEdge.start(policy, options);
 
-mqttEdgeSuite("embedded broker", start);
+mqttEdgeSuite({
+  name: "embedded broker",
+  own: start,
+  capabilities: {
+    "mqtt-5": true,
+    "shared-subscriptions": false,
+    "http-authentication": false,
+    kick: true,
+    presence: true,
+    "durable-acknowledgement": true,
+  },
+  async open(t, platform) {
+    let edge: EmbeddedEdge | undefined;
+    t.after(() => edge?.close());
+    return {
+      url: () => edge?.listening[0] ?? "",
+      async start(options = {}) {
+        edge = await EmbeddedEdge.start(platform, { port: 0, wsPort: 0, ...options });
+        return edge;
+      },
+      topic: (_device, topic) => topic,
+      revoke: () => {},
+    };
+  },
+});
 
 test("control: an edge that acknowledges before the commit is found out by the same look at the wire", async (t) => {
   const acknowledgeOrder: AcknowledgeOrder = (commit, acknowledge) => {

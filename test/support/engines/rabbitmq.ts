@@ -28,11 +28,11 @@ const alive = (pid: number) => {
 };
 
 /** Starts a RabbitMQ of its own: free loopback ports, its data in a folder that goes with it, ended by its pid. */
-export async function startRabbitMq(config = ""): Promise<RabbitMq> {
+export async function startRabbitMq(config = "", plugins: readonly string[] = []): Promise<RabbitMq> {
   if (!existsSync(SERVER)) throw new Error(`no RabbitMQ at ${SERVER}: run .ci/engines`);
   const dir = mkdtempSync(join(tmpdir(), "rabbitmq-"));
   const [port, dist, epmd] = [await freePort(), await freePort(), await freePort()];
-  writeFileSync(join(dir, "plugins"), "[].\n");
+  writeFileSync(join(dir, "plugins"), `[${plugins.join(",")}].\n`);
   writeFileSync(join(dir, "rabbitmq.conf"), `loopback_users.guest = true\n${config}`);
   const env = {
     PATH: process.env["PATH"],

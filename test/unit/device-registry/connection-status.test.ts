@@ -106,6 +106,21 @@ test("within a session nothing reconnects: its connect, or a sign of life, that 
     assert.deepEqual(connectionAfter(connection, event), connection);
 });
 
+test("of a device whose broker tells of no connections it is known when it was heard of, and nothing else", () => {
+  const heard = (epoch: number, seconds: number): DeviceEvent => ({ ...seen(epoch, seconds), presence: "unknown" });
+  const first = after(heard(0, 5));
+  assert.deepEqual(seenAt(first, 1000), {
+    sessionEpoch: 0,
+    connected: null,
+    lastSeenAt: "2026-01-01T00:00:05.000Z",
+  });
+  const moved = after(connected(3, 0), heard(3, 10), heard(3, 9));
+  assert.deepEqual(seenAt(moved, 1000), { sessionEpoch: 3, connected: null, lastSeenAt: "2026-01-01T00:00:10.000Z" });
+  const back = after(heard(3, 10), connected(4, 20));
+  assert.partialDeepStrictEqual(seenAt(back, 21), { connected: true, connectedAt: "2026-01-01T00:00:20.000Z" });
+  assert.equal(connectionAfter(back, heard(3, 30)), back);
+});
+
 test("a batch that comes again changes nothing, wherever it was cut", () => {
   const events = [
     connected(1, 0),

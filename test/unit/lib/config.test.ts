@@ -59,10 +59,6 @@ test("RABBITMQ_URL is an amqp or amqps URL; a wrong one is not repeated, because
     );
 });
 
-test("an engine that this version lacks is refused rather than ignored", () => {
-  assert.throws(() => readConfig({ MQTT_URL: "mqtt://127.0.0.1" }), /MQTT_URL/);
-});
-
 for (const host of ["0.0.0.0", "::", "192.168.1.5", "example.org"]) {
   test(`HOST ${host} is refused without INSECURE_LISTEN`, () => {
     assert.throws(() => readConfig({ HOST: host }), /HOST: .*INSECURE_LISTEN=1/);
@@ -73,6 +69,43 @@ for (const host of ["0.0.0.0", "::", "192.168.1.5", "example.org"]) {
 for (const host of ["127.0.0.1", "127.8.8.8", "::1", "localhost"]) {
   test(`HOST ${host} is loopback`, () => assert.equal(readConfig({ HOST: host }).HOST, host));
 }
+
+test("with AUTH=required any HOST is listened on", () => {
+  assert.equal(readConfig({ HOST: "0.0.0.0", AUTH: "required" }).HOST, "0.0.0.0");
+  assert.throws(() => readConfig({ HOST: "0.0.0.0", AUTH: "off" }), /HOST: .*AUTH=required/);
+});
+
+for (const [name, wrong, right] of [
+  ["AUTH", "on", "required"],
+  ["ISSUER", "http://localhost:3000/", "https://id.example/tenant"],
+  ["ISSUER", "localhost", "http://localhost:3000"],
+  ["ISSUER", "https://id.example?x", "https://id.example"],
+  ["JWKS_URL", "file:///etc/passwd", "https://id.example/jwks"],
+  ["PUBLIC_ORIGINS", "https://api.example/v1", "https://api.example,http://localhost:3000"],
+  ["PUBLIC_ORIGINS", "https://api.example:443", "https://api.example:8443"],
+  ["DPOP_PROOF_SECONDS", "0", "60"],
+  ["DPOP_REPLAY", "redis", "documents"],
+] as const)
+  test(`${name} is not ${wrong}, but ${right}`, () => {
+    assert.throws(() => readConfig({ [name]: wrong }), new RegExp(`${name}: `));
+    assert.ok(readConfig({ [name]: right }));
+  });
+
+test("tokens are judged by the issuer's own settings; proofs are shared where there may be several gateways", () => {
+  const authOf = (env: Record<string, string>) =>
+    (serviceSettings(readConfig(env))["gateway"] as { auth?: Record<string, unknown> }).auth;
+  assert.equal(authOf({}), undefined);
+  const alone = authOf({ AUTH: "required", ISSUER: "https://id.example/x" });
+  assert.partialDeepStrictEqual(alone, {
+    ...{ issuer: "https://id.example/x", audience: "https://id.example/x/v1", origins: ["https://id.example"] },
+    ...{ tokenCacheSeconds: 30, proofSeconds: 60, skewSeconds: 5, nonceRequired: false },
+  });
+  assert.deepEqual([alone?.["proofs"], alone?.["jwksUrl"]], [undefined, undefined]);
+  const TRANSPORTER = "nats://127.0.0.1";
+  const many = authOf({ AUTH: "required", TRANSPORTER, MONGO_URL: "mongodb://m/x", DATA_DIR: "d" });
+  assert.partialDeepStrictEqual(many?.["proofs"], { file: "d/proofs.db", mongo: { url: "mongodb://m/x" } });
+  assert.equal(authOf({ AUTH: "required", TRANSPORTER, DPOP_REPLAY: "memory" })?.["proofs"], undefined);
+});
 
 test("a password in a URL is not told where the URL is refused", () => {
   const refused = { message: "invalid environment: MONGO_URL: must be mongodb://… or mongodb+srv://…" };
@@ -96,11 +129,7 @@ test("MONGO_URL alone puts documents, readings and newest values into MongoDB, a
   assert.ok(Object.values(without).every((one) => !("mongo" in one)));
 });
 
-test("an issuer is an origin, https beyond loopback; its key is told to no other node, and not where it is refused", () => {
-  for (const issuer of ["http://localhost:3000", "http://[::1]:3000", "https://iot.example.org"])
-    assert.equal(readConfig({ ISSUER: issuer }).ISSUER, issuer);
-  for (const issuer of ["http://iot.example.org", "https://iot.example.org/", "https://iot.example.org/oauth", "iot"])
-    assert.throws(() => readConfig({ ISSUER: issuer }), /^ConfigError: invalid environment: ISSUER: must be /);
+test("the key of the authorization server is told to no other node, and not where it is refused", () => {
   const key = "k".repeat(43);
   const { oauth } = serviceSettings(readConfig({ OAUTH_KEY: key }));
   assert.equal(oauth?.["key"], key);
@@ -109,4 +138,33 @@ test("an issuer is an origin, https beyond loopback; its key is told to no other
     () => readConfig({ OAUTH_KEY: "s3cret" }),
     (error: Error) => !error.message.includes("s3cret"),
   );
+});
+
+test("what of an external MQTT broker does not go together is told by name, without passwords", () => {
+  const MQTT_URL = "mqtt://ganglion:s3cret@broker:1885";
+  const files = { MQTT_PASSWORD_FILE: "/p", MQTT_ACL_FILE: "/a" };
+  const wrong: [env: Record<string, string>, names: RegExp][] = [
+    [{ MQTT_URL: "http://ganglion:s3cret@broker" }, /MQTT_URL: must be/],
+    [{ MQTT_URL: "mqtt://" }, /MQTT_URL/],
+    [{ MQTT_URL: "mqtt://ganglion:s3cret%zz@broker" }, /MQTT_URL: is no URL/],
+    [{ MQTT_URL, MQTT_PASSWORD_FILE: "/p" }, /MQTT_PASSWORD_FILE, MQTT_ACL_FILE: one without the other/],
+    [{ MQTT_URL, MQTT_PID_FILE: "/p" }, /MQTT_PID_FILE: only with/],
+    [files, /only with an MQTT_URL/],
+    [{ ...files, MQTT_URL: "amqp://ganglion:s3cret@broker" }, /only with an MQTT_URL of mqtt/],
+    [{ ...files, MQTT_URL: "mqtt://broker" }, /MQTT_URL: must name a user/],
+    [{ ...files, MQTT_URL: "mqtt://a%3Ab:s3cret@broker" }, /without a colon/],
+    [{ MQTT_AUTH_PORT: "3001" }, /MQTT_AUTH_PORT: only with MQTT_URL/],
+    [{ MQTT_URL, MQTT_AUTH_SECRET: "sixteen-letters-" }, /only with MQTT_AUTH_PORT/],
+    [{ MQTT_URL, MQTT_AUTH_PORT: "3001", MQTT_AUTH_SECRET: "s3cret" }, /MQTT_AUTH_SECRET: must be 16/],
+    [{ MQTT_URL, MQTT_AUTH_PORT: "3001", MQTT_AUTH_HOST: "0.0.0.0" }, /MQTT_AUTH_SECRET has to be set/],
+    [{ MQTT_REQUIRE: "kick,levitation" }, /MQTT_REQUIRE/],
+  ];
+  for (const [env, names] of wrong)
+    assert.throws(
+      () => readConfig(env),
+      (error: Error) => names.test(error.message) && !error.message.includes("s3cret"),
+      JSON.stringify(env),
+    );
+  const { MQTT_AUTH_PORT, MQTT_REQUIRE } = readConfig({ MQTT_URL, MQTT_REQUIRE: "kick, mqtt-5", ...files });
+  assert.deepEqual([MQTT_AUTH_PORT, MQTT_REQUIRE], [undefined, ["kick", "mqtt-5"]]);
 });

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { migrate, type SqliteSchema, SqliteSchemaError, schemaMark } from "../../../lib/sqlite-schema.ts";
@@ -67,4 +70,31 @@ test("a version from before there were application ids is taken where the schema
   migrate(db, "f", { ...schema(first, second), unmarkedUntil: 1 });
   assert.deepEqual(rows(db), [{ a: 1, b: 2 }]);
   assert.deepEqual(schemaMark(db), { applicationId: ID, version: 2 });
+});
+
+test("of two that make one file at once neither takes the other's for something else", (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "ganglion-schema-"));
+  const file = join(folder, "both.db");
+  const [own, other] = [new DatabaseSync(file, { timeout: 0 }), new DatabaseSync(file, { timeout: 0 })];
+  t.after(() => {
+    for (const db of [own, other]) db.close();
+    rmSync(folder, { recursive: true });
+  });
+  const { prepare } = own;
+  let others = 0;
+  // Between the looks at the file's header and at its tables the other one is there.
+  own.prepare = (sql) => {
+    if (sql.includes("sqlite_schema") && others++ === 0)
+      try {
+        migrate(other, file, schema(first));
+      } catch (error) {
+        assert.match((error as Error).message, /locked/);
+      }
+    return prepare.call(own, sql);
+  };
+  migrate(own, file, schema(first));
+  assert.ok(others > 0);
+  assert.deepEqual(schemaMark(own), { applicationId: ID, version: 1 });
+  migrate(other, file, schema(first));
+  assert.deepEqual(rows(other), [{ a: 1 }]);
 });

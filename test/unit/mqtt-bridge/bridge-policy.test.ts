@@ -33,7 +33,12 @@ const policyWith = (
   authenticate: Parameters<typeof bridgePolicy>[0]["authenticate"] = async () => ({ sessionEpoch: 1 }),
   schemas = new TypeSchemas(async () => null),
   typeOf: Parameters<typeof bridgePolicy>[0]["typeOf"] = async () => undefined,
-) => bridgePolicy({ dialects: [other, native], uplink, events, configs, authenticate, typeOf, schemas });
+) =>
+  bridgePolicy({
+    ...{ dialects: [other, native], uplink, events, configs, authenticate, typeOf, schemas },
+    verify: async () => {},
+    recognise: async () => ({ sessionEpoch: 1, status: "active" }),
+  });
 
 test("a CONNECT belongs to the first dialect that recognises it, and so do the device's topics", () => {
   const policy = policyWith();

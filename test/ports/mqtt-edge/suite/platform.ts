@@ -8,7 +8,11 @@ import {
   type DisconnectedFact,
   type EdgePolicy,
   type InboundMessage,
+  type Recognised,
+  type SeenFact,
 } from "../../../../services/mqtt-bridge/edge/edge-policy.ts";
+
+import { Reason, Refusal } from "../../../../services/mqtt-bridge/edge/reason.ts";
 
 /** The secret of every device. */
 export const SECRET = "secret";
@@ -50,6 +54,10 @@ export class Platform implements EdgePolicy {
   enter: (fact: ConnectedFact) => Promise<void> = async () => {};
   /** The same for their ends. */
   leave: (fact: DisconnectedFact) => Promise<void> = async () => {};
+  /** The registry, to an edge whose broker has checked the credential. */
+  know: (device: DeviceKey) => Promise<Recognised> = async () => ({ sessionEpoch: 0 });
+  /** What was kept as rejected: device, payload and reason. */
+  readonly rejected: string[] = [];
   #epoch = 0;
 
   identify: EdgePolicy["identify"] = (connect) => native.identify(connect);
@@ -73,13 +81,26 @@ export class Platform implements EdgePolicy {
     await this.leave(fact);
   }
 
-  seen(_device: DeviceKey, { sessionEpoch }: { sessionEpoch: number }): void {
+  seen(_device: DeviceKey, { sessionEpoch }: SeenFact): void {
     this.presence.push(`seen ${sessionEpoch}`);
   }
 
   async authenticate(device: DeviceKey, secret: string): Promise<{ sessionEpoch: number }> {
     await this.check(device, secret);
     return { sessionEpoch: ++this.#epoch };
+  }
+
+  verify(device: DeviceKey, secret: string): Promise<void> {
+    return this.check(device, secret);
+  }
+
+  recognise(device: DeviceKey): Promise<Recognised> {
+    return this.know(device);
+  }
+
+  async reject({ tenantId, deviceId }: DeviceKey, message: InboundMessage, reason: string): Promise<Outcome> {
+    this.rejected.push(`${tenantId}/${deviceId} ${message.payload} ${reason}`);
+    return new Refusal(Reason.payloadFormatInvalid, reason);
   }
 
   receive({ tenantId, deviceId }: DeviceKey, message: InboundMessage): Promise<Outcome> {
