@@ -41,7 +41,7 @@ const brokers = z
   });
 
 /** Variables that may hold a password: what is wrong with them is told without their value. */
-const SECRET = /^(KAFKA_BROKERS|TRANSPORTER|OTEL_EXPORTER_OTLP_HEADERS|MQTT_AUTH_SECRET)$|_URL$/;
+const SECRET = /^(KAFKA_BROKERS|OAUTH_KEY|TRANSPORTER|OTEL_EXPORTER_OTLP_HEADERS|MQTT_AUTH_SECRET)$|_URL$/;
 
 /** Whether user and password have no `%` that stands for nothing. */
 const decodable = (url: string): boolean => {
@@ -131,7 +131,7 @@ const Variables = z.object({
   /** Whether REST asks for an access token; without it REST is for this machine only. */
   AUTH: z.enum(["off", "required"]).default("off"),
   /** Who issues access tokens. */
-  ISSUER: issuer.default("http://localhost:3000"),
+  ISSUER: issuer.optional(),
   /** What access tokens for this platform name as `aud`. @default ISSUER/v1 */
   AUDIENCE: z.string().min(1).max(1024).optional(),
   /** Keys of an issuer elsewhere; left out: the platform's own issuer is asked. */
@@ -208,6 +208,26 @@ const Variables = z.object({
   OTEL_SERVICE_NAME: z.string().min(1).max(255).default("ganglion"),
   /** Share of the traces begun here that are recorded; a caller's own decision is followed. */
   OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(0.01),
+
+  /** 32 bytes, base64url, that seal the keys and secrets of the authorization server; without it a file in DATA_DIR. */
+  OAUTH_KEY: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{43}$/, "must be 32 bytes as 43 characters of base64url")
+    .optional(),
+  ACCESS_TOKEN_SECONDS: count(600, 30, 86_400),
+  REFRESH_TOKEN_DAYS: count(14, 1, 3650),
+  /** Days that a browser stays signed in. */
+  LOGIN_DAYS: count(14, 1, 365),
+  /** Seconds in which a refresh whose answer was lost is answered again. */
+  REFRESH_GRACE_SECONDS: count(30, 0, 600),
+  AUTHORIZATION_CODE_SECONDS: count(60, 10, 600),
+  DEVICE_CODE_SECONDS: count(600, 60, 3600),
+  /** Seconds between two polls of a device that waits for its user. */
+  DEVICE_POLL_SECONDS: count(5, 1, 60),
+  /** Days that a signing key signs. */
+  SIGNING_KEY_DAYS: count(90, 1, 3650),
+  /** Seconds that the next signing key is published before it signs. */
+  SIGNING_KEY_PUBLISHED_SECONDS: count(3600, 1, 604_800),
 
   HTTP_BODY_BYTES_MAX: count(1_048_576, 1024, 104_857_600),
   HTTP_CONNECTIONS_MAX: count(1000, 1, 100_000),

@@ -6,10 +6,12 @@ export interface ActionContract {
   summary: string;
   params: z.ZodType;
   result: z.ZodType;
-  /** OAuth scope the caller's token must carry; absent = internal, never published over HTTP. */
+  /** OAuth scope the caller's token must carry; absent = internal, or an endpoint that authenticates by its own rules. */
   scope?: string;
   /** Route published by the gateway below `/v1`, e.g. `"GET /devices/:deviceId"`. */
   rest?: string;
+  /** The gateway has a route of its own kind to it, outside the API: a protocol's endpoint. */
+  endpoint?: boolean;
   /**
    * The body is not a JSON object but lines of JSON (`application/x-ndjson`), each of this shape. The handler reads them
    * from `ctx.stream`; nothing of them is parsed before.

@@ -2,9 +2,12 @@ import { join } from "node:path";
 import type { Middleware, ServiceSchema } from "moleculer";
 import { nodeIdOf } from "./cluster/transporter.ts";
 import type { Config } from "./config.ts";
+import { localIssuer } from "./issuer.ts";
 import type { MongoSettings } from "./mongo/shared-client.ts";
 
 const DAY_SECONDS = 86_400;
+
+const issuerOf = ({ ISSUER, HTTP_PORT }: Config): string => ISSUER ?? localIssuer(HTTP_PORT || 3000);
 
 /** The configuration as each service sees it: no service knows a variable's name, and none reads another's value. */
 export const serviceSettings = (config: Config): Record<string, Record<string, unknown>> => {
@@ -35,6 +38,7 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
       keepAliveMs: config.HTTP_KEEP_ALIVE_SECONDS * 1000,
       requestsMax: config.HTTP_RATE_LIMIT,
       rateWindowSeconds: config.HTTP_RATE_WINDOW_SECONDS,
+      ...(config.ISSUER !== undefined && { issuer: config.ISSUER }),
       ...(config.AUTH === "required" ? { auth: authSettings(config) } : {}),
     },
     "device-registry": {
@@ -47,9 +51,29 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
       graceSeconds: config.CONNECTION_GRACE_SECONDS,
     },
     "dead-letters": documents,
+    oauth: {
+      ...documents,
+      ...(config.ISSUER !== undefined && { issuer: config.ISSUER }),
+      ...(config.OAUTH_KEY !== undefined && { key: config.OAUTH_KEY }),
+      $secureSettings: ["key", "mongo"],
+      keyFile: join(config.DATA_DIR, "oauth.key"),
+      limits: {
+        accessTokenSeconds: config.ACCESS_TOKEN_SECONDS,
+        refreshTokenSeconds: config.REFRESH_TOKEN_DAYS * DAY_SECONDS,
+        sessionSeconds: config.LOGIN_DAYS * DAY_SECONDS,
+        codeSeconds: config.AUTHORIZATION_CODE_SECONDS,
+        deviceCodeSeconds: config.DEVICE_CODE_SECONDS,
+        devicePollSeconds: config.DEVICE_POLL_SECONDS,
+        refreshGraceSeconds: config.REFRESH_GRACE_SECONDS,
+      },
+      requireNonce: config.DPOP_NONCE_REQUIRED,
+      keySignsSeconds: config.SIGNING_KEY_DAYS * DAY_SECONDS,
+      keyPublishedAheadSeconds: config.SIGNING_KEY_PUBLISHED_SECONDS,
+    },
     audit: documents,
     users: {
       ...documents,
+      issuer: issuerOf(config),
       invitationSeconds: config.INVITATION_DAYS * DAY_SECONDS,
       resetSeconds: config.PASSWORD_RESET_SECONDS,
       attempts: {
@@ -113,7 +137,8 @@ export const serviceSettings = (config: Config): Record<string, Record<string, u
 
 /** How the gateway judges access tokens. */
 function authSettings(config: Config) {
-  const { ISSUER: issuer, JWKS_URL: jwksUrl, TRANSPORTER: transporter } = config;
+  const { JWKS_URL: jwksUrl, TRANSPORTER: transporter } = config;
+  const issuer = issuerOf(config);
   const replay = config.DPOP_REPLAY ?? (transporter === undefined ? "memory" : "documents");
   // Short-lived, and nothing that a power loss may not take: not among the documents.
   const file = join(config.DATA_DIR, "proofs.db");

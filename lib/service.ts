@@ -201,7 +201,7 @@ export function defineService<
       lines: action.lines !== undefined,
       streams: action.streams,
       openapi: openapiOperation(contract.name, name, action),
-      visibility: action.rest ? "published" : "public",
+      visibility: action.rest || action.endpoint ? "published" : "public",
       handler: parsing(action.params, handlers[name] as AnyHandler),
     })),
     created(this: object) {

@@ -4,6 +4,7 @@ import { deadLetters } from "./dead-letters.ts";
 import { deviceRegistry } from "./device-registry.ts";
 import { mail } from "./mail.ts";
 import { mqttBridge } from "./mqtt-bridge.ts";
+import { oauth } from "./oauth.ts";
 import { rejectedMessages, telemetry, telemetryLatest, telemetryRetention, telemetryStore } from "./telemetry.ts";
 import { users } from "./users.ts";
 
@@ -17,6 +18,7 @@ export const contracts = [
   telemetryRetention,
   rejectedMessages,
   deadLetters,
+  oauth,
   audit,
   users,
   mail,
@@ -27,5 +29,6 @@ export type Actions = ActionsOf<typeof deviceRegistry> &
   ActionsOf<typeof rejectedMessages> &
   ActionsOf<typeof mqttBridge> &
   ActionsOf<typeof deadLetters> &
+  ActionsOf<typeof oauth> &
   ActionsOf<typeof audit> &
   ActionsOf<typeof users>;

@@ -6,6 +6,7 @@ import ApiGateway from "moleculer-web";
 import { askOthers } from "../../lib/cluster/other-processes.ts";
 import type { StreamType } from "../../lib/contract.ts";
 import type { HealthBroker } from "../../lib/health.ts";
+import { localIssuer } from "../../lib/issuer.ts";
 import { jsonFault } from "../../lib/json-fault.ts";
 import { mergeMetrics } from "../../lib/merge-metrics.ts";
 import type { Meta } from "../../lib/meta.ts";
@@ -16,6 +17,7 @@ import type { TlsFiles } from "../../lib/tls-files.ts";
 import type { Span, Tracing, TracingBroker } from "../../lib/tracing/tracing.ts";
 import { VERSION } from "../../lib/version.ts";
 import { contracts } from "../../schemas/index.ts";
+import { type EndpointAnswer, OAUTH_BODY_BYTES_MAX } from "../../schemas/oauth.ts";
 import { acceptedType } from "./accept.ts";
 import { type Access, accessOf, routeOf } from "./access.ts";
 import { type RecordAct, recordActs } from "./audit-trail.ts";
@@ -30,6 +32,7 @@ import {
   RateLimitedError,
 } from "./errors.ts";
 import { HttpListener } from "./http-listener.ts";
+import { endpointRequest, writeAnswer } from "./oauth-request.ts";
 import { type ListedService, openapiDocument } from "./openapi-document.ts";
 import { rateLimit } from "./rate-limit.ts";
 import { unreadiness } from "./readiness.ts";
@@ -41,6 +44,7 @@ import {
   announcedAliases,
   announcedRoute,
   METRICS_SCOPE,
+  OAUTH_ALIASES,
   OWN_ALIASES,
   type ScopedRoute,
   scopedRoutes,
@@ -59,6 +63,8 @@ interface Settings {
   keepAliveMs: number;
   requestsMax: number;
   rateWindowSeconds: number;
+  /** Where the platform is reached from outside, where that is configured. */
+  issuer?: string;
   /** Where REST asks for access tokens. */
   auth?: AuthSettings;
 }
@@ -70,6 +76,7 @@ type Request = IncomingMessage & {
   $alias?: WebAlias;
   /** Kept: a request that was ended has no socket any more. */
   $address?: string | undefined;
+  $route?: { name?: string };
   $params?: { query?: object; body?: unknown; params?: object };
   $action?: { name?: string; status?: number; audited?: boolean; lines?: boolean; streams?: readonly StreamType[] };
 };
@@ -97,6 +104,8 @@ interface Gateway extends Omit<Service, "settings"> {
   /** What each route asks for; one that is not here is not served. */
   access: Map<string, Access>;
   unwatchAuth?: () => void;
+  /** `iss` of the platform's tokens. */
+  issuer: string;
   waitSeconds(request: IncomingMessage): Promise<number | undefined>;
   recordAct?: RecordAct;
   /** Routes of services that this gateway has no contract of. */
@@ -110,6 +119,7 @@ interface Gateway extends Omit<Service, "settings"> {
   httpHandler(request: Request, response: Response): Promise<void>;
   errorHandler(request: Request, response: Response, error: unknown): void;
   allowedMethods(path: string): string[];
+  answersPreflights(path: string): boolean;
   send404(request: Request, response: Response): never;
   handle(request: Request, response: Response): Promise<void>;
 }
@@ -198,6 +208,20 @@ const common = {
   },
 };
 
+/** Each endpoint of the authorization server authenticates its caller by its own rules. */
+const OAUTH_ROUTE = {
+  name: "oauth",
+  path: "/",
+  aliases: OAUTH_ALIASES,
+  mappingPolicy: "restrict",
+  mergeParams: false,
+  bodyParsers: { text: { type: () => true, limit: OAUTH_BODY_BYTES_MAX } },
+  onBeforeCall(this: Gateway, ctx: { meta: Meta }, _route: unknown, request: Request) {
+    if (request.$span) ctx.meta.traceparent = request.$span.traceparent;
+    (request as { $params: object }).$params = endpointRequest(request, this.issuer);
+  },
+};
+
 /**
  * HTTP: routes from the contracts, limits, problem documents, OpenAPI, health and metrics. moleculer-web resolves and
  * calls; the socket, what comes before a route and every error are this service's own.
@@ -216,8 +240,9 @@ export default {
     logResponse: null,
     logRouteRegistration: null,
     routes: [
-      { path: API_BASE, aliases: ALIASES, ...common },
-      { path: "/", aliases: OWN_ALIASES, ...common },
+      { name: "api", path: API_BASE, aliases: ALIASES, ...common },
+      { name: "own", path: "/", aliases: OWN_ALIASES, ...common },
+      OAUTH_ROUTE,
     ],
     $secureSettings: ["routes", "openapi", "qsOptions", "auth"],
   } as Record<string, unknown>,
@@ -298,7 +323,7 @@ export default {
       const news = learnt.filter(([route]) => !Object.hasOwn(this.learnt, route));
       if (news.length === 0) return;
       Object.assign(this.learnt, Object.fromEntries(news));
-      this.addRoute({ path: API_BASE, aliases: { ...ALIASES, ...this.learnt }, ...common });
+      this.addRoute({ name: "api", path: API_BASE, aliases: { ...ALIASES, ...this.learnt }, ...common });
     },
 
     /** Notes what the route asks for; false where it may not be served. What is known of a route stays. */
@@ -354,9 +379,10 @@ export default {
           response.setHeader("Retry-After", wait);
           throw new RateLimitedError();
         }
-        this.origins?.check(request);
+        const crossOrigin = this.answersPreflights(path);
+        this.origins?.check(request, { anyOrigin: crossOrigin });
         // The framework would call the action that a preflight only asks about.
-        if (method === "OPTIONS") {
+        if (method === "OPTIONS" && !crossOrigin) {
           const allowed = this.allowedMethods(path);
           if (allowed.length === 0) throw new PathNotFoundError();
           response.writeHead(204, { allow: [...allowed, "OPTIONS"].join(", ") }).end();
@@ -372,6 +398,17 @@ export default {
       const url = path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
       const found = this.aliases.filter((alias) => alias.match(url)).map(({ method }) => method);
       return [...new Set(found.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])))].sort();
+    },
+
+    /** Endpoints that programs of other origins may call answer their preflights. */
+    answersPreflights(this: Gateway, path: string): boolean {
+      return this.aliases.some((alias) => alias.isMethod("OPTIONS") && alias.match(path));
+    },
+
+    /** What an endpoint of the authorization server answered is complete. */
+    sendResponse(this: Gateway, request: Request, response: Response, data: unknown, action: unknown) {
+      if (request.$route?.name === OAUTH_ROUTE.name) writeAnswer(request, response, data as EndpointAnswer);
+      else ApiGateway.methods?.["sendResponse"]?.call(this, request, response, data, action);
     },
 
     /** HEAD is GET without the body (RFC 9110 section 9.3.2). */
@@ -421,10 +458,11 @@ export default {
   created(this: Gateway) {
     const { requestsMax, rateWindowSeconds, bodyBytesMax } = this.settings;
     this.learnt = {};
-    this.access = new Map();
+    // Endpoints of the authorization server authenticate by their own rules.
+    this.access = new Map(Object.keys(OAUTH_ALIASES).map((route): [string, Access] => [route, "public"]));
     for (const route of scopedRoutes(contracts))
       if (!this.learnAccess(route)) throw new Error(`${route.route} needs either a scope or to be public`);
-    if (!this.settings.auth) this.origins = new SameOrigin(this.settings.host);
+    if (!this.settings.auth) this.origins = new SameOrigin(this.settings.host, this.settings.issuer);
     this.waitSeconds = rateLimit(requestsMax, rateWindowSeconds);
     this.parseJson = ApiGateway.bodyParser.json({
       limit: bodyBytesMax,
@@ -455,6 +493,7 @@ export default {
     this.listeners = [await HttpListener.open({ ...common, port: httpPort }, handle)];
     if (tls) this.listeners.push(await HttpListener.open({ ...common, port: httpsPort, tls }, handle));
     this.listening = this.listeners.map(({ url }) => url);
+    this.issuer = this.settings.issuer ?? localIssuer(Number(new URL(this.listening[0] as string).port));
     if (!tls) return;
     this.reload = () => {
       try {

@@ -1,4 +1,5 @@
 import type { ServiceContract } from "../../lib/contract.ts";
+import { endpoints } from "../../schemas/oauth-endpoints.ts";
 
 /** Where the API begins; the version is that of the contracts as a whole. */
 export const API_BASE = "/v1";
@@ -12,6 +13,14 @@ export const OWN_ALIASES = {
   "GET /metrics": "gateway.metrics",
 };
 
+/** Routes of the authorization server. Preflights of what other origins may call are its own to answer. */
+export const OAUTH_ALIASES: Readonly<Record<string, string>> = Object.fromEntries(
+  endpoints.flatMap(([name, { routes, crossOrigin }]) =>
+    [...routes, ...(crossOrigin ? routes.slice(0, 1).map((route) => route.replace(/^\S+/, "OPTIONS")) : [])].map(
+      (route): [string, string] => [route, `oauth.${name}`],
+    ),
+  ),
+);
 /** Metrics are of all tenants together. */
 export const METRICS_SCOPE = "metrics:read";
 

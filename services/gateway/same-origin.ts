@@ -11,17 +11,27 @@ const SAFE: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
  */
 export class SameOrigin {
   readonly #checksHost: boolean;
+  readonly #publicHost: string | undefined;
 
-  constructor(host: string) {
+  /**
+   * @param host that is listened on
+   * @param issuer where the platform is reached from outside, by something before it that keeps `Host`
+   */
+  constructor(host: string, issuer?: string) {
     this.#checksHost = LOOPBACK.test(host) || host === "::1";
+    this.#publicHost = issuer && hostOf(issuer);
   }
 
-  /** @throws ForeignHostError, ForeignOriginError */
-  check({ method = "GET", headers }: IncomingMessage): void {
-    const host = headers.host ?? "";
-    if (this.#checksHost && !LOOPBACK.test(host.replace(/:\d*$/, ""))) throw new ForeignHostError();
-    if (SAFE.has(method) || headers.origin === undefined) return;
-    if (hostOf(headers.origin) !== host.toLowerCase()) throw new ForeignOriginError();
+  /**
+   * @param anyOrigin who may read the answer is decided elsewhere, and no cookie counts
+   * @throws ForeignHostError, ForeignOriginError
+   */
+  check({ method = "GET", headers }: IncomingMessage, { anyOrigin = false } = {}): void {
+    const host = (headers.host ?? "").toLowerCase();
+    if (this.#checksHost && !LOOPBACK.test(host.replace(/:\d*$/, "")) && host !== this.#publicHost)
+      throw new ForeignHostError();
+    if (anyOrigin || SAFE.has(method) || headers.origin === undefined) return;
+    if (hostOf(headers.origin) !== host) throw new ForeignOriginError();
   }
 }
 

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import type { ServiceSchema } from "moleculer";
 import { closeDocumentStore, openDocumentStore } from "../../lib/document-store.ts";
+import { OAUTH_ENDPOINTS } from "../../schemas/oauth-endpoints.ts";
 import { deadLetterModel } from "../../services/dead-letters/dead-letter.model.ts";
 import { PUBLIC_ROUTES } from "../../services/gateway/public-routes.ts";
 import { as, startBroker } from "../support/broker.ts";
@@ -19,10 +20,16 @@ const PUBLIC = ["GET /", "GET /health/live", "GET /health/ready", "GET /openapi.
 const SCOPES = [
   ...["devices:read", "devices:write", "settings:read", "settings:write", "telemetry:read", "telemetry:write"],
   ...["dead-letters:read", "dead-letters:write", "users:read", "users:write", "audit:read"],
-  ...["metrics:read", "tenants:read", "tenants:write"],
+  ...["metrics:read", "tenants:read", "tenants:write", "clients:read", "clients:write", "keys:write"],
 ];
 /** Of the platform as a whole: their scopes are for who runs it, of whichever tenant. */
-const PLATFORM = ["GET /metrics", "GET /v1/tenants", "POST /v1/tenants", "PATCH /v1/tenants/:tenantId"];
+const PLATFORM = [
+  "GET /metrics",
+  "GET /v1/tenants",
+  "POST /v1/tenants",
+  "PATCH /v1/tenants/:tenantId",
+  "POST /v1/signing-keys:rotate",
+];
 /** Stands in everything that tenant `default` has. */
 const MARKER = "of-default-only";
 const ID = "shared-id";
@@ -61,7 +68,10 @@ interface Request {
 }
 
 const gateway = broker.getLocalService("gateway") as unknown as { aliases: Alias[] };
-const routes = gateway.aliases.map(({ method, fullPath }) => `${method} ${fullPath.replaceAll("\\", "")}`).sort();
+const served = gateway.aliases.map(({ method, fullPath }) => `${method} ${fullPath.replaceAll("\\", "")}`).sort();
+/** Endpoints of the authorization server authenticate by their own rules. */
+const isProtocol = (route: string) => /^\w+ \/(oauth|\.well-known)\//.test(route);
+const routes = served.filter((route) => !isProtocol(route));
 const document = (await (await fetch(`${http}/openapi.json`)).json()) as {
   paths: Record<string, Record<string, Operation>>;
   components: { securitySchemes: Record<string, { flows?: Record<string, { scopes: object }> }> };
@@ -133,8 +143,10 @@ async function fill() {
   const { userId } = await call("users.acceptInvitation", {
     ...{ token: await mailedToken(), name: MARKER, password: "correct horse battery" },
   });
+  const metadata = { client_name: MARKER, grant_types: ["client_credentials" as const] };
+  const { client_id: clientId } = await call("oauth.createClient", metadata, mine);
   const { id } = await call("users.invite", { email: `invited-${MARKER}@example.org`, roles: ["viewer"] }, mine);
-  return { credentialId, userId, invitationId: id };
+  return { credentialId, userId, clientId, invitationId: id };
 }
 
 async function mailedToken(): Promise<string> {
@@ -175,6 +187,21 @@ const requests: Record<string, Request> = {
   "GET /v1/audit": {},
   "GET /v1/audit/head": {},
   "GET /v1/tenants": {},
+  "GET /v1/clients": {},
+  "GET /v1/clients/:clientId": {},
+  "GET /v1/trusted-issuers": {},
+  "POST /v1/clients": { body: { grant_types: ["client_credentials"] } },
+  "POST /v1/clients/:clientId/secret": {},
+  "POST /v1/initial-access-tokens": { body: {} },
+  "POST /v1/signing-keys:rotate": {},
+  "POST /v1/trusted-issuers": {
+    body: {
+      ...{ issuer: "factory", jwks: { keys: [{ kty: "EC" }] }, algorithms: ["ES256"] },
+      ...{ scope: "devices:read", subjectPrefix: "d-" },
+    },
+  },
+  "DELETE /v1/trusted-issuers": { path: "/v1/trusted-issuers?issuer=factory" },
+  "DELETE /v1/clients/:clientId": {},
   "POST /v1/tenants": { body: { id: "acme", admin: "admin@example.org" } },
   "PATCH /v1/tenants/:tenantId": { path: "/v1/tenants/acme", body: { name: "Acme" } },
   "POST /v1/invitations": { body: { email: "somebody@example.org", roles: ["viewer"] } },
@@ -220,6 +247,14 @@ const request = (route: string) => requests[route] as Request;
 test("routes of the running gateway, of the API document and of this test are the same", () => {
   assert.deepEqual([...documented.keys()].sort(), routes);
   assert.deepEqual(Object.keys(requests).sort(), routes);
+});
+
+test("beside them there are the endpoints of the authorization server, those of its table", () => {
+  const table = Object.values(OAUTH_ENDPOINTS).flatMap(({ routes }): readonly string[] => routes);
+  assert.deepEqual(
+    served.filter((route) => isProtocol(route) && !route.startsWith("OPTIONS ")),
+    table.toSorted(),
+  );
 });
 
 test("the public routes are those of the list, in the code and in the document", () => {

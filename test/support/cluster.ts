@@ -10,6 +10,7 @@ export const PROCESSES: Readonly<Record<string, string>> = {
   "mqtt-bridge": "mqtt-bridge",
   telemetry: "telemetry/telemetry,telemetry/retention",
   consumers: "telemetry/consumers",
+  oauth: "oauth",
   "dead-letters": "dead-letters,audit,users,mail",
 };
 

@@ -117,16 +117,27 @@ test("MONGO_URL alone puts documents, readings and newest values into MongoDB, a
   const settings = serviceSettings(readConfig({ MONGO_URL: url }));
   const stores = Object.keys(settings).filter((name) => settings[name]?.["mongo"] !== undefined);
   assert.deepEqual(stores.sort(), [
-    ...["audit", "dead-letters", "device-registry", "rejected-messages", "telemetry"],
+    ...["audit", "dead-letters", "device-registry", "oauth", "rejected-messages", "telemetry"],
     ...["telemetry-latest", "telemetry-retention", "telemetry-store", "users"],
   ]);
-  for (const name of stores)
-    assert.partialDeepStrictEqual(settings[name], {
-      mongo: { url, timeoutMs: 10_000, selectionMs: 5000, poolMax: 20 },
-      $secureSettings: ["mongo"],
-    });
+  for (const name of stores) {
+    const mongo = { url, timeoutMs: 10_000, selectionMs: 5000, poolMax: 20 };
+    assert.partialDeepStrictEqual(settings[name], { mongo });
+    assert.ok([settings[name]?.["$secureSettings"]].flat().includes("mongo"), name);
+  }
   const without = serviceSettings(readConfig({}));
   assert.ok(Object.values(without).every((one) => !("mongo" in one)));
+});
+
+test("the key of the authorization server is told to no other node, and not where it is refused", () => {
+  const key = "k".repeat(43);
+  const { oauth } = serviceSettings(readConfig({ OAUTH_KEY: key }));
+  assert.equal(oauth?.["key"], key);
+  assert.ok([oauth?.["$secureSettings"]].flat().includes("key"));
+  assert.throws(
+    () => readConfig({ OAUTH_KEY: "s3cret" }),
+    (error: Error) => !error.message.includes("s3cret"),
+  );
 });
 
 test("what of an external MQTT broker does not go together is told by name, without passwords", () => {
