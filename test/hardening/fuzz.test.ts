@@ -13,7 +13,7 @@ const sessions = Number(process.env["FUZZ_SESSIONS"] ?? 10_000);
 const AT_ONCE = 32;
 /** A session is over when nothing came for so long. */
 const QUIET_MS = 15;
-const ANSWER_MS = 300;
+const ANSWER_MS = 1000;
 /** After its end was sent, a connection that stays is one the platform forgot. */
 const CLOSE_MS_MAX = 10_000;
 
