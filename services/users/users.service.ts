@@ -7,6 +7,7 @@ import { type Invitation, users } from "../../schemas/users.ts";
 import { type AttemptLimits, Attempts } from "./attempts.ts";
 import {
   InvitationNotFoundError,
+  LinkExpiredError,
   LoginRefusedError,
   TenantExistsError,
   TenantNotFoundError,
@@ -189,8 +190,14 @@ export default defineService(users, {
         ...(name === undefined ? {} : { name }),
         password: known?.password ?? (await hashPassword(password)),
       };
+      // The link ends last: an acceptance that is cut off can be tried again.
+      const admitted = this.users.admit(email, { tenantId, roles, status: "active" }, fresh);
+      const user = await admitted.catch((error: { code?: unknown }) => {
+        // Another one was quicker with the same link.
+        throw error.code === DUPLICATE_KEY ? new LinkExpiredError() : error;
+      });
       await this.links.take(link);
-      return this.users.accountOf(await this.users.admit(email, { tenantId, roles, status: "active" }, fresh));
+      return this.users.accountOf(user);
     },
 
     async requestPasswordReset(ctx) {

@@ -6,7 +6,7 @@ import { as, startBroker } from "../support/broker.ts";
 import { startSmtp } from "../support/smtp.ts";
 
 const smtp = await startSmtp();
-const { call, stop } = await startBroker([users, mail], { SMTP_URL: smtp.url, LOGIN_FAILURES_MAX: "3" });
+const { broker, call, stop } = await startBroker([users, mail], { SMTP_URL: smtp.url, LOGIN_FAILURES_MAX: "3" });
 after(async () => {
   await stop();
   await smtp.stop();
@@ -63,6 +63,24 @@ test("of several who accept one invitation at once one does", async (t) => {
   assert.equal(results.filter(({ status }) => status === "fulfilled").length, 1);
   assert.equal((await call("users.list", {}, as("race"))).items.length, 1);
 });
+
+for (const [what, part, method] of [
+  ["before the user is made", "users", "admit"],
+  ["before the link is ended", "links", "take"],
+] as const)
+  test(`an acceptance that is cut off ${what} is made up for by the next one`, async (t) => {
+    const email = `cut-${method}@example.org`;
+    await call("users.invite", { email, roles: ["viewer"] }, as("cut"));
+    const token = await tokenFor(t, email);
+    const own = (broker.getLocalService("users") as unknown as Record<string, Record<string, unknown>>)[part] ?? {};
+    own[method] = async () => {
+      throw new Error("cut off");
+    };
+    await assert.rejects(call("users.acceptInvitation", { token, password: PASSWORD }), /cut off/);
+    delete own[method];
+    await call("users.acceptInvitation", { token, password: PASSWORD });
+    assert.equal((await call("users.authenticate", { email, password: PASSWORD })).email, email);
+  });
 
 test("an invitation that was taken back, or was followed by another, is no good any more", async (t) => {
   const email = "late@example.org";
